@@ -1,0 +1,1 @@
+"""The driven side: one technology, one package; translate, call, translate back."""

@@ -1,0 +1,1 @@
+"""The driving side: doors, and the composition root that knows every class."""

@@ -1,0 +1,1 @@
+"""One verb each; the only layer that opens transactions and calls ports."""
