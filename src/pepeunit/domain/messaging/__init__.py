@@ -1,0 +1,1 @@
+"""The topic grammar and the commands that travel over MQTT."""

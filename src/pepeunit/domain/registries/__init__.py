@@ -1,0 +1,1 @@
+"""Known git remotes, their credentials and the versions found in them."""

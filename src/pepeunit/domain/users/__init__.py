@@ -1,0 +1,1 @@
+"""Registered people and the rules of their logins and passwords."""

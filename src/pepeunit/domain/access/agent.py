@@ -1,0 +1,58 @@
+"""Who asks (spec access.md 1.1)."""
+
+from __future__ import annotations
+
+import enum
+from uuid import UUID
+
+from attrs import frozen
+
+from pepeunit.domain.ids import UnitId, UserId
+from pepeunit.domain.users.user import UserRole
+
+
+class AgentKind(enum.Enum):
+    BOT = "Bot"
+    USER = "User"
+    UNIT = "Unit"
+    BACKEND = "Backend"
+
+
+@frozen
+class Agent:
+    """An authenticated caller. ``uuid`` is the row's id of a user or unit, else None.
+
+    ``token_id`` is the ``jti`` of the user token in use, so that a password change can keep
+    the caller's own session (rulings 17).
+    """
+
+    kind: AgentKind
+    uuid: UUID | None = None
+    role: UserRole = UserRole.USER
+    token_id: str | None = None
+
+    @property
+    def user_id(self) -> UserId | None:
+        return UserId(self.uuid) if self.kind is AgentKind.USER and self.uuid else None
+
+    @property
+    def unit_id(self) -> UnitId | None:
+        return UnitId(self.uuid) if self.kind is AgentKind.UNIT and self.uuid else None
+
+    @property
+    def is_admin(self) -> bool:
+        return self.kind is AgentKind.USER and self.role is UserRole.ADMIN
+
+    @classmethod
+    def user(
+        cls, uuid: UserId, role: UserRole = UserRole.USER, token_id: str | None = None
+    ) -> Agent:
+        return cls(AgentKind.USER, uuid, role, token_id)
+
+    @classmethod
+    def unit(cls, uuid: UnitId) -> Agent:
+        return cls(AgentKind.UNIT, uuid)
+
+
+ANONYMOUS = Agent(AgentKind.BOT)
+BACKEND = Agent(AgentKind.BACKEND)

@@ -1,0 +1,31 @@
+"""The web API of a git hosting platform (spec devices.md 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pepeunit.domain.registries.credentials import GitCredentials
+
+Releases = Mapping[str, Sequence[tuple[str, str]]]
+"""``{tag: [(asset name, link), ...]}`` in the order the platform gives."""
+
+
+class CodeHost(Protocol):
+    """One platform's API. ``url`` is the registry's repository URL, ending in ``.git``.
+
+    Every method raises :class:`~pepeunit.domain.errors.Invalid` (topic platform) for an answer
+    the platform gave and :class:`~pepeunit.domain.errors.Unavailable` when it did not answer.
+    """
+
+    async def probe(self, url: str, credentials: GitCredentials | None) -> bool:
+        """Whether these credentials can read the repository."""
+        ...
+
+    async def repository_bytes(self, url: str, credentials: GitCredentials | None) -> int:
+        """The size the platform reports; 0 where it does not tell."""
+        ...
+
+    async def releases(self, url: str, credentials: GitCredentials | None) -> Releases:
+        """All pages of releases."""
+        ...
