@@ -1,0 +1,1 @@
+"""A unit's inputs and outputs and the edges between them."""

@@ -1,0 +1,1 @@
+"""Program families: a registry's branch, its update rule and the version it leads to."""

@@ -1,0 +1,1 @@
+"""Devices: their env, schema, state, logs and the updates they receive."""

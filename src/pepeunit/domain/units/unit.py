@@ -1,0 +1,62 @@
+"""A unit: one device and the program it runs (spec devices.md 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from attrs import field, frozen
+
+from pepeunit.domain.access.policy import Resource
+from pepeunit.domain.access.visibility import Visibility
+from pepeunit.domain.ids import RepoId, UnitId, UserId
+from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.units.state import UnitState
+from pepeunit.domain.units.update import UpdateProgress
+
+
+@frozen
+class Unit:
+    """``built_commit`` is the commit its nodes, schema, env and archive belong to (rulings 21);
+    ``current_commit_version`` the one the device last reported. ``token_generation`` is the
+    ``gen`` its token must claim (rulings 16)."""
+
+    uuid: UnitId
+    name: str
+    visibility_level: Visibility
+    repo_uuid: RepoId
+    creator_uuid: UserId
+    create_datetime: datetime
+    last_update_datetime: datetime
+    is_auto_update_from_repo_unit: bool = True
+    target_firmware_platform: str | None = None
+    repo_branch: str | None = None
+    repo_commit: Sha | None = None
+    built_commit: Sha | None = None
+    built_tag: str | None = None
+    current_commit_version: Sha | None = None
+    unit_state: UnitState | None = None
+    state_datetime: datetime | None = None
+    update: UpdateProgress = field(factory=UpdateProgress)
+    token_generation: int = 0
+    is_online: bool = False
+    last_seen_datetime: datetime | None = None
+
+    def resource(self, *, permitted: bool = False) -> Resource:
+        return Resource(
+            name="unit",
+            visibility=self.visibility_level,
+            creator=self.creator_uuid,
+            permitted=permitted,
+            unit=self.uuid,
+        )
+
+
+def version_choice_violations(unit: Unit) -> Iterable[tuple[str, str]]:
+    """A unit with a version of its own needs both branch and commit (error topic unit)."""
+    if unit.is_auto_update_from_repo_unit:
+        return
+    if unit.repo_branch is None:
+        yield "repo_branch", "is needed when the unit does not follow its repo"
+    if unit.repo_commit is None:
+        yield "repo_commit", "is needed when the unit does not follow its repo"

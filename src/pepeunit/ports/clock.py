@@ -1,0 +1,8 @@
+"""The time, always aware and in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+Clock = Callable[[], datetime]

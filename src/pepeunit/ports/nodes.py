@@ -1,0 +1,71 @@
+"""The collections of nodes and of the edges between them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+from pepeunit.domain.access.scope import Scope
+from pepeunit.domain.ids import NodeId, UnitId
+from pepeunit.domain.nodes.edge import Edge
+from pepeunit.domain.nodes.node import Node, NodeType
+from pepeunit.ports.paging import WHOLE, Order, Page, Slice
+
+
+@frozen
+class NodeQuery:
+    """``fed_by`` keeps the inputs linked to that output, ``feeding`` the outputs linked to that
+    input; ``search`` looks at the topic name."""
+
+    scope: Scope
+    uuids: frozenset[UUID] | None = None
+    units: frozenset[UUID] | None = None
+    type: NodeType | None = None
+    search: str | None = None
+    fed_by: NodeId | None = None
+    feeding: NodeId | None = None
+    order: tuple[Order, ...] = ()
+    slice: Slice = WHOLE
+
+
+class Nodes(Protocol):
+    async def get(self, uuid: NodeId, *, for_update: bool = False) -> Node | None: ...
+
+    async def find(self, query: NodeQuery) -> Page[Node]: ...
+
+    async def of_unit(self, unit: UnitId) -> Sequence[Node]:
+        """Every node of the unit, by type and name."""
+        ...
+
+    async def put(self, nodes: Sequence[Node]) -> None:
+        """Insert or replace."""
+        ...
+
+    async def delete(self, uuids: Collection[NodeId]) -> None:
+        """Delete nodes, their edges and the permissions about them."""
+        ...
+
+    async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
+        """Set ``state`` where the receive time is newer than the stored one; how many changed.
+
+        One statement for the batch; unknown nodes are passed over.
+        """
+        ...
+
+
+class Edges(Protocol):
+    async def between(self, output: NodeId, input_: NodeId) -> Edge | None: ...
+
+    async def touching(self, nodes: Collection[NodeId]) -> Sequence[Edge]:
+        """Every edge that starts or ends at one of the nodes."""
+        ...
+
+    async def put(self, edge: Edge) -> None:
+        """Raises ``Conflict`` (topic node) when the two are already linked."""
+        ...
+
+    async def delete(self, edge: Edge) -> None: ...

@@ -1,0 +1,28 @@
+"""The outbox of commands (rulings 22)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from pepeunit.domain.ids import CommandId, UnitId
+from pepeunit.domain.messaging.command import PendingCommand
+
+
+class Outbox(Protocol):
+    async def put(self, command: PendingCommand) -> None:
+        """Add a command; it replaces one of the same unit and kind."""
+        ...
+
+    async def claim(
+        self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
+    ) -> Sequence[PendingCommand]:
+        """Up to ``limit`` commands due at ``now``, oldest first, of one unit or of all.
+
+        Each is marked as attempted and not due again before ``retry``, so that two processes
+        never send one command at once. With ``unit`` given, commands not yet due count too.
+        """
+        ...
+
+    async def delete(self, uuids: Sequence[CommandId]) -> None: ...

@@ -1,0 +1,39 @@
+"""The collection of users."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+from pepeunit.domain.ids import UserId
+from pepeunit.domain.users.user import User, UserRole, UserStatus
+from pepeunit.ports.paging import WHOLE, Order, Page, Slice
+
+
+@frozen
+class UserQuery:
+    """``search`` words must each occur in the login, ignoring case; none of them is a wildcard."""
+
+    uuids: frozenset[UUID] | None = None
+    search: str | None = None
+    role: UserRole | None = None
+    status: UserStatus | None = None
+    order: tuple[Order, ...] = ()
+    slice: Slice = WHOLE
+
+
+class Users(Protocol):
+    async def get(self, uuid: UserId, *, for_update: bool = False) -> User | None: ...
+
+    async def by_login(self, login: str) -> User | None: ...
+
+    async def find(self, query: UserQuery) -> Page[User]: ...
+
+    async def count(self) -> int: ...
+
+    async def put(self, user: User) -> None:
+        """Insert or replace. Raises ``Conflict`` (topic user) when the login is taken, compared
+        without case (W47)."""
+        ...
