@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
+
+from pepeunit.domain.messaging.sample import RawSample
+
+PackSamples = Callable[[Sequence[RawSample]], bytes]
+UnpackSamples = Callable[[bytes], Sequence[RawSample]]
 
 
 class Journal(Protocol):

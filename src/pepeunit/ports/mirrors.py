@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from pepeunit.domain.ids import RegistryId
@@ -49,8 +49,14 @@ class Mirrors(Protocol):
         """Branch names in order; empty when there is no mirror."""
         ...
 
-    async def commits(self, registry: RegistryId, branch: str) -> Sequence[Commit]:
-        """The branch's whole history, newest first, tags attached; cached by branch head."""
+    async def commits(
+        self, registry: RegistryId, branch: str, prefer: Collection[str] = ()
+    ) -> Sequence[Commit]:
+        """The branch's whole history, newest first, tags attached; cached by branch head.
+
+        ``prefer`` names the tags that have a release: where a commit carries several tags one
+        of these counts, else the highest version (O9).
+        """
         ...
 
     async def read(self, registry: RegistryId, commit: Sha, path: str) -> bytes: ...

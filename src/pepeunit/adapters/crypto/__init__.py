@@ -1,0 +1,1 @@
+"""Signing, encryption at rest and password hashing with well-known libraries."""

@@ -23,7 +23,8 @@ class UserStatus(enum.Enum):
 
 @frozen
 class User:
-    """``token_generation`` rises when every issued token must end (rulings 17)."""
+    """``token_generation`` rises when every issued token must end; the one whose ``jti`` is
+    ``kept_token_id`` lives on: the session that changed the password (rulings 17)."""
 
     uuid: UserId
     login: str
@@ -35,3 +36,4 @@ class User:
     grafana_org_id: str | None = None
     telegram_chat_id: str | None = None
     token_generation: int = 0
+    kept_token_id: str | None = None

@@ -1,0 +1,1 @@
+"""Names to addresses through the operating system's resolver."""

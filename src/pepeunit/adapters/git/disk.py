@@ -1,0 +1,58 @@
+"""A mirror as files: its size, its packs, and what a killed process leaves behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+UNFINISHED: Final = ("*.git.incoming-*", "*.git.removing-*")
+INTERRUPTED: Final = (
+    "*.lock",
+    "refs/heads/**/*.lock",
+    "refs/tags/**/*.lock",
+    "objects/pack/tmp_*",
+    "objects/pack/.tmp-*",
+    "objects/??/tmp_obj_*",
+)
+
+
+def folder_bytes(folder: Path) -> int:
+    """The bytes of every file below; files that vanish meanwhile count as 0."""
+    total = 0
+    for at, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(at, name)).st_size  # noqa: PTH118
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def pack_count(mirror: Path) -> int:
+    return sum(1 for _ in mirror.glob("objects/pack/*.pack"))
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Drop mirrors that never became whole or were being deleted, and every stale lock.
+
+    Only for a moment when no git runs below ``folder``: at start-up.
+    """
+    for pattern in UNFINISHED:
+        for leftover in folder.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)
+    for mirror in folder.glob("*.git"):
+        clear_interrupted(mirror)
+        for leftover in (mirror / "refs").rglob("*.lock"):
+            leftover.unlink(missing_ok=True)
+
+
+def clear_interrupted(mirror: Path) -> None:
+    """Drop the locks and half-written packs of a fetch that was stopped in this mirror.
+
+    Locks of pinned commits stay: pinning does not wait for a fetch and may be going on.
+    """
+    for pattern in INTERRUPTED:
+        for leftover in mirror.glob(pattern):
+            leftover.unlink(missing_ok=True)

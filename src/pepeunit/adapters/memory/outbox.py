@@ -1,0 +1,53 @@
+"""The outbox of commands in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from pepeunit.adapters.memory.world import View, require_storable_row
+from pepeunit.domain.ids import CommandId, UnitId
+from pepeunit.domain.messaging.command import PendingCommand
+
+
+@frozen
+class MemoryOutbox:
+    """Implements :class:`~pepeunit.ports.outbox.Outbox`."""
+
+    view: View
+
+    async def put(self, command: PendingCommand) -> None:
+        world = self.view.for_writing()
+        require_storable_row(command)
+        self.view.require(command.unit_uuid in world.units, "the unit is gone")
+        world.outbox[command.unit_uuid, command.kind] = command
+
+    async def claim(
+        self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
+    ) -> Sequence[PendingCommand]:
+        outbox = self.view.for_writing().outbox
+        due = sorted(
+            (
+                command
+                for command in outbox.values()
+                if command.unit_uuid == unit
+                or (
+                    unit is None
+                    and (command.retry_datetime is None or command.retry_datetime <= now)
+                )
+            ),
+            key=lambda command: (command.create_datetime, command.uuid),
+        )
+        claimed = [
+            evolve(command, attempts=command.attempts + 1, retry_datetime=retry)
+            for command in due[:limit]
+        ]
+        outbox.update({(command.unit_uuid, command.kind): command for command in claimed})
+        return claimed
+
+    async def delete(self, uuids: Sequence[CommandId]) -> None:
+        outbox = self.view.for_writing().outbox
+        for key in [key for key, command in outbox.items() if command.uuid in uuids]:
+            del outbox[key]

@@ -1,0 +1,1 @@
+"""What arrives over MQTT: who may connect, publish and subscribe, and where messages go."""

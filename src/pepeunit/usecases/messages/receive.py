@@ -1,0 +1,118 @@
+"""Messages from devices go to where they are stored (rulings 27)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from attrs import evolve, frozen
+
+from pepeunit.domain.errors import Invalid
+from pepeunit.domain.ids import UnitId
+from pepeunit.domain.messaging.sample import RawSample
+from pepeunit.domain.messaging.topic import BaseDirection, BaseTopic, NodeTopic, ParsedTopic
+from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.units.log import read_logs
+from pepeunit.domain.units.state import is_due, read_state
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.database import Database
+from pepeunit.ports.logs import Logs
+from pepeunit.usecases.samples.ingest import Ingest
+
+log = logging.getLogger(__name__)
+
+STATE_WORD = "state"
+LOG_WORD = "log"
+
+
+class Inbound(NamedTuple):
+    """One message that passed the policy; a named tuple because the hot path makes many."""
+
+    topic: ParsedTopic
+    payload: bytes
+
+
+def is_stored(topic: ParsedTopic) -> bool:
+    """Whether the platform stores what arrives there; other topics are only passed on."""
+    if isinstance(topic, NodeTopic):
+        return topic.has_suffix
+    return topic.direction is BaseDirection.OUTPUT and topic.word in (STATE_WORD, LOG_WORD)
+
+
+@frozen
+class StoreState:
+    """Keeps a unit's newest state and moves its update along."""
+
+    database: Database
+    clock: Clock
+    send_interval_seconds: float
+
+    async def __call__(self, uuid: UnitId, payload: bytes) -> None:
+        """Malformed states are dropped; ones that come too soon are passed over (O33)."""
+        try:
+            state = read_state(payload)
+        except Invalid as refusal:
+            log.info("state of unit %s dropped: %s", uuid, refusal)
+            return
+        now = self.clock()
+        async with self.database.begin() as tx:
+            unit = await tx.units.get(uuid, for_update=True)
+            if unit is None:
+                return
+            known = unit.current_commit_version
+            interval = self.send_interval_seconds
+            if not is_due(state, known, unit.state_datetime, now, interval):
+                return
+            version = state.pu_commit_version
+            await tx.units.put(
+                evolve(
+                    unit,
+                    unit_state=state,
+                    state_datetime=now,
+                    current_commit_version=Sha(version) if version is not None else known,
+                    update=unit.update.reported(version, unit.built_commit, now, interval),
+                    last_update_datetime=now,
+                )
+            )
+
+
+@frozen
+class ReceiveMessages:
+    """The platform's end of every device message: durable when it returns."""
+
+    ingest: Ingest
+    store_state: StoreState
+    logs: Logs
+    clock: Clock
+    log_seconds: float
+
+    async def __call__(self, messages: Sequence[Inbound]) -> None:
+        """Raises ``Unavailable`` when a store does not take them; then none is acknowledged."""
+        received_ms = int(self.clock().timestamp() * 1000)
+        samples = [
+            RawSample(topic.node, received_ms, payload)
+            for topic, payload in messages
+            if isinstance(topic, NodeTopic)
+        ]
+        if samples:
+            await self.ingest.accept(samples)
+        if len(samples) == len(messages):
+            return
+        for topic, payload in messages:
+            if isinstance(topic, BaseTopic):
+                await self._report(topic, payload)
+
+    async def _report(self, topic: BaseTopic, payload: bytes) -> None:
+        if topic.word == STATE_WORD:
+            await self.store_state(topic.unit, payload)
+        elif topic.word == LOG_WORD:
+            try:
+                entries, bad = read_logs(topic.unit, payload, self.clock(), self.log_seconds)
+            except Invalid as refusal:
+                log.info("log of unit %s dropped: %s", topic.unit, refusal)
+                return
+            if bad:
+                log.info("%d malformed log entries of unit %s dropped", bad, topic.unit)
+            if entries:
+                await self.logs.append(entries)

@@ -1,0 +1,1 @@
+"""Inputs and outputs: look up, change, set an input, link."""

@@ -1,0 +1,1 @@
+"""Git remotes: register, mirror, read their history, hold credentials for them."""

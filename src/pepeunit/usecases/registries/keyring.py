@@ -1,0 +1,76 @@
+"""Which credentials reach a private remote (spec devices.md 2, rulings 10)."""
+
+from __future__ import annotations
+
+import json
+
+from attrs import evolve, frozen
+
+from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.ids import RegistryId, UserId
+from pepeunit.domain.registries.credentials import CredentialSlot, CredentialStatus, GitCredentials
+from pepeunit.domain.registries.registry import GitPlatform, Registry
+from pepeunit.ports.cipher import Cipher
+from pepeunit.ports.code_host import CodeHost
+from pepeunit.ports.database import Database
+from pepeunit.ports.registries import SealedCredentials
+
+CodeHosts = dict[GitPlatform, CodeHost]
+
+
+@frozen
+class Keyring:
+    """People's credentials, sealed at rest, probed against the platform."""
+
+    database: Database
+    cipher: Cipher
+    hosts: CodeHosts
+
+    async def probe(self, registry: Registry, credentials: GitCredentials) -> CredentialStatus:
+        """Whether the platform accepts them now; a platform that is down leaves it open."""
+        host = self.hosts.get(registry.platform)
+        if host is None:
+            return CredentialStatus.NOT_VERIFIED
+        try:
+            accepted = await host.probe(registry.repository_url, credentials)
+        except Unavailable:
+            return CredentialStatus.NOT_VERIFIED
+        return CredentialStatus.VALID if accepted else CredentialStatus.ERROR
+
+    def seal(
+        self,
+        registry: RegistryId,
+        user: UserId,
+        credentials: GitCredentials,
+        status: CredentialStatus,
+    ) -> SealedCredentials:
+        text = json.dumps({"username": credentials.username, "pat_token": credentials.pat_token})
+        return SealedCredentials(registry, user, self.cipher.seal(text, registry), status)
+
+    def open(self, slot: SealedCredentials) -> CredentialSlot:
+        document = json.loads(self.cipher.open(slot.sealed, slot.registry_uuid))
+        return CredentialSlot(
+            GitCredentials(document["username"], document["pat_token"]), slot.status
+        )
+
+    async def candidates(
+        self, registry: Registry, preferred: UserId | None = None
+    ) -> list[SealedCredentials]:
+        """Valid slots in the order jobs try them: the asking user's, the creator's, any."""
+        if registry.is_public_repository:
+            return []
+        async with self.database.read() as rows:
+            slots = await rows.registries.credentials(registry.uuid)
+        order = (preferred, registry.creator_uuid)
+        return sorted(
+            (slot for slot in slots if slot.status is CredentialStatus.VALID),
+            key=lambda slot: order.index(slot.user_uuid) if slot.user_uuid in order else len(order),
+        )
+
+    async def recheck(self, registry: Registry, slot: SealedCredentials) -> bool:
+        """Probe a slot that just failed and store what the platform says; True if still valid."""
+        status = await self.probe(registry, self.open(slot).credentials)
+        if status is not slot.status:
+            async with self.database.begin() as tx:
+                await tx.registries.put_credentials(evolve(slot, status=status))
+        return status is CredentialStatus.VALID

@@ -1,0 +1,104 @@
+"""Make a git remote known and start mirroring it (spec devices.md 2, rulings 24)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from attrs import frozen
+
+from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.policy import require_kind
+from pepeunit.domain.errors import Invalid, Topic
+from pepeunit.domain.ids import RegistryId, UserId
+from pepeunit.domain.registries.credentials import GitCredentials
+from pepeunit.domain.registries.registry import GitPlatform, Registry
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.database import Database
+from pepeunit.ports.identifiers import NewUuid
+from pepeunit.usecases.background import Background
+from pepeunit.usecases.registries.keyring import Keyring
+from pepeunit.usecases.registries.synchronise import Synchronise
+
+UrlRule = Callable[[str], Iterable[tuple[str, str]]]
+
+
+@frozen
+class RegisterRegistry:
+    """The first sync is awaited for ``wait_seconds``, then goes on behind the answer."""
+
+    database: Database
+    keyring: Keyring
+    synchronise: Synchronise
+    background: Background
+    clock: Clock
+    new_uuid: NewUuid
+    url_violations: UrlRule
+    wait_seconds: float
+
+    async def __call__(
+        self,
+        agent: Agent,
+        platform: GitPlatform,
+        repository_url: str,
+        is_public_repository: bool,
+        credentials: GitCredentials | None = None,
+    ) -> Registry:
+        """The stored row; a failed sync shows in its status, not as an error.
+
+        Raises ``Invalid`` (topic registry) with every broken rule, ``Conflict`` when the URL is
+        registered already.
+        """
+        require_kind(agent, AgentKind.USER)
+        violations = [
+            *self.url_violations(repository_url),
+            *_credential_violations(is_public_repository, credentials),
+        ]
+        if violations:
+            raise Invalid(violations, Topic.REGISTRY)
+        now = self.clock()
+        registry = Registry(
+            uuid=RegistryId(self.new_uuid()),
+            platform=platform,
+            repository_url=repository_url,
+            is_public_repository=is_public_repository,
+            create_datetime=now,
+            last_update_datetime=now,
+            creator_uuid=agent.user_id,
+        )
+        await self._store(registry, credentials)
+        task = self.background.start(
+            f"first sync of {registry.uuid}", self.synchronise(registry.uuid, agent.user_id)
+        )
+        await asyncio.wait([task], timeout=self.wait_seconds)
+        async with self.database.read() as rows:
+            return await rows.registries.get(registry.uuid) or registry
+
+    async def _store(self, registry: Registry, credentials: GitCredentials | None) -> None:
+        slot = None
+        if credentials is not None and not registry.is_public_repository:
+            status = await self.keyring.probe(registry, credentials)
+            owner = UserId(registry.creator_uuid) if registry.creator_uuid else None
+            slot = self.keyring.seal(registry.uuid, owner, credentials, status) if owner else None
+        async with self.database.begin() as tx:
+            await tx.registries.put(registry)
+            if slot is not None:
+                await tx.registries.put_credentials(slot)
+
+
+def _credential_violations(
+    is_public: bool, credentials: GitCredentials | None
+) -> Iterable[tuple[str, str]]:
+    if is_public:
+        return
+    if credentials is None:
+        yield "credentials", "are needed for a private repository"
+        return
+    yield from credential_violations(credentials)
+
+
+def credential_violations(credentials: GitCredentials) -> Iterable[tuple[str, str]]:
+    if not credentials.username:
+        yield "credentials.username", "must not be empty"
+    if not credentials.pat_token:
+        yield "credentials.pat_token", "must not be empty"

@@ -1,0 +1,192 @@
+"""Bring a mirror up to date and tell how it went (spec devices.md 2, rulings 24)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from attrs import evolve, frozen
+
+from pepeunit.domain.errors import Invalid, OverLimit, Refused, Topic, Unavailable
+from pepeunit.domain.ids import RegistryId, UserId
+from pepeunit.domain.registries.credentials import GitCredentials
+from pepeunit.domain.registries.registry import Registry, SyncStatus
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.code_host import Releases
+from pepeunit.ports.database import Database
+from pepeunit.ports.leases import Leases
+from pepeunit.ports.mirrors import Mirrors
+from pepeunit.usecases.registries.keyring import Keyring
+
+log = logging.getLogger(__name__)
+
+PROGRESS_WRITE_SECONDS = 1.0
+T = TypeVar("T")
+
+
+@frozen
+class Outcome:
+    """``moved`` says whether branches or tags changed; ``error`` is None on success."""
+
+    moved: bool
+    error: str | None = None
+
+
+@frozen
+class Synchronise:
+    """One sync of one registry, from any process; a second one at the same time does nothing.
+
+    Whatever happens, the row ends in ``Updated`` or ``Error``, never in ``Processing`` (O3).
+    """
+
+    database: Database
+    mirrors: Mirrors
+    keyring: Keyring
+    leases: Leases
+    clock: Clock
+    mirror_bytes_max: int
+
+    async def __call__(self, uuid: RegistryId, preferred: UserId | None = None) -> Outcome:
+        async with self.leases.hold(f"registry:{uuid}") as ours:
+            if not ours:
+                return Outcome(moved=False)
+            registry = await self._begin(uuid)
+            if registry is None:
+                return Outcome(moved=False)
+            try:
+                return await self._run(registry, preferred)
+            except (Refused, Unavailable) as refusal:
+                await self._fail(uuid, str(refusal))
+                return Outcome(moved=False, error=str(refusal))
+            except asyncio.CancelledError:
+                await asyncio.shield(self._fail(uuid, "the sync was interrupted"))
+                raise
+            except Exception:
+                log.exception("sync of registry %s failed", uuid)
+                await self._fail(uuid, "the sync failed for an unexpected reason")
+                return Outcome(moved=False, error="unexpected")
+
+    async def _begin(self, uuid: RegistryId) -> Registry | None:
+        async with self.database.begin() as tx:
+            registry = await tx.registries.get(uuid, for_update=True)
+            if registry is None:
+                return None
+            registry = evolve(
+                registry,
+                sync_status=SyncStatus.PROCESSING,
+                sync_error=None,
+                sync_progress=0,
+                sync_last_datetime=self.clock(),
+            )
+            await tx.registries.put(registry)
+        return registry
+
+    async def _run(self, registry: Registry, preferred: UserId | None) -> Outcome:
+        before = await self.mirrors.local_heads(registry.uuid)
+        size, releases = await self._with_credentials(
+            registry, preferred, lambda credentials: self._fetch(registry, credentials)
+        )
+        after = await self.mirrors.local_heads(registry.uuid)
+        async with self.database.begin() as tx:
+            current = await tx.registries.get(registry.uuid, for_update=True)
+            if current is not None:
+                await tx.registries.put(
+                    evolve(
+                        current,
+                        sync_status=SyncStatus.UPDATED,
+                        sync_error=None,
+                        sync_progress=None,
+                        releases=releases or None,
+                        local_repository_size=size,
+                        last_update_datetime=self.clock(),
+                    )
+                )
+        return Outcome(moved=before != after or (releases or None) != registry.releases)
+
+    async def _with_credentials(
+        self,
+        registry: Registry,
+        preferred: UserId | None,
+        work: Callable[[GitCredentials | None], Awaitable[T]],
+    ) -> T:
+        """Try each valid slot in turn; one that fails is probed and loses its status (O1, O8)."""
+        if registry.is_public_repository:
+            return await work(None)
+        failure: Refused | Unavailable = Invalid(
+            "no valid credentials for this private repository", Topic.REGISTRY
+        )
+        for slot in await self.keyring.candidates(registry, preferred):
+            try:
+                return await work(self.keyring.open(slot).credentials)
+            except OverLimit:
+                raise
+            except (Invalid, Unavailable) as error:
+                failure = error
+                if await self.keyring.recheck(registry, slot):
+                    raise
+        raise failure
+
+    async def _fetch(
+        self, registry: Registry, credentials: GitCredentials | None
+    ) -> tuple[int, Releases]:
+        host = self.keyring.hosts.get(registry.platform)
+        if host is None:
+            raise Invalid(f"{registry.platform.value} is not supported yet", Topic.PLATFORM)
+        url = registry.repository_url
+        told = await host.repository_bytes(url, credentials)
+        if told > self.mirror_bytes_max:
+            raise OverLimit(
+                f"the repository has {told} bytes, at most {self.mirror_bytes_max} are allowed",
+                Topic.GIT,
+                limit=self.mirror_bytes_max,
+                actual=told,
+            )
+        progress = _Progress(self, registry.uuid)
+        watcher = asyncio.create_task(progress.watch())
+        try:
+            size = await self.mirrors.sync(registry.uuid, url, credentials, progress.note)
+        finally:
+            watcher.cancel()
+            await asyncio.wait([watcher])
+        return size, await host.releases(url, credentials)
+
+    async def _fail(self, uuid: RegistryId, reason: str) -> None:
+        async with self.database.begin() as tx:
+            registry = await tx.registries.get(uuid, for_update=True)
+            if registry is not None:
+                await tx.registries.put(
+                    evolve(
+                        registry,
+                        sync_status=SyncStatus.ERROR,
+                        sync_error=reason,
+                        sync_progress=None,
+                    )
+                )
+
+    async def write_progress(self, uuid: RegistryId, percent: int) -> None:
+        async with self.database.begin() as tx:
+            registry = await tx.registries.get(uuid, for_update=True)
+            if registry is not None and registry.sync_status is SyncStatus.PROCESSING:
+                await tx.registries.put(evolve(registry, sync_progress=percent))
+
+
+class _Progress:
+    """The newest percentage, written to the row at most once a second."""
+
+    def __init__(self, synchronise: Synchronise, uuid: RegistryId) -> None:
+        self._synchronise = synchronise
+        self._uuid = uuid
+        self._percent = 0
+
+    def note(self, percent: int) -> None:
+        self._percent = percent
+
+    async def watch(self) -> None:
+        written = 0
+        while True:
+            await asyncio.sleep(PROGRESS_WRITE_SECONDS)
+            if self._percent != written:
+                written = self._percent
+                await self._synchronise.write_progress(self._uuid, written)

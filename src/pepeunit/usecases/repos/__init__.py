@@ -1,0 +1,1 @@
+"""Program families: create, look up, change, and the versions their units run."""

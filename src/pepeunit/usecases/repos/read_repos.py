@@ -1,0 +1,106 @@
+"""Look repos up, with the versions their units run (spec devices.md 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.policy import Action, require_kind
+from pepeunit.domain.ids import RepoId
+from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.repos.repo import Repo
+from pepeunit.ports.database import Database
+from pepeunit.ports.paging import Page
+from pepeunit.ports.repos import RepoQuery
+from pepeunit.usecases.access.gates import repo_for
+from pepeunit.usecases.updates.programs import Programs
+
+
+@frozen
+class GetRepo:
+    database: Database
+
+    async def __call__(self, agent: Agent, uuid: RepoId) -> Repo:
+        require_kind(agent, AgentKind.BOT, AgentKind.USER)
+        async with self.database.read() as rows:
+            return await repo_for(rows, agent, Action.SEE, uuid)
+
+
+@frozen
+class ListRepos:
+    """``query.scope`` must come from ``Scope.of(agent, levels)``."""
+
+    database: Database
+
+    async def __call__(self, agent: Agent, query: RepoQuery) -> Page[Repo]:
+        require_kind(agent, AgentKind.BOT, AgentKind.USER)
+        async with self.database.read() as rows:
+            return await rows.repos.find(query)
+
+
+@frozen
+class RunningVersion:
+    commit: Sha
+    unit_count: int
+    tag: str | None
+
+
+@frozen
+class RepoVersions:
+    unit_count: int
+    versions: Sequence[RunningVersion]
+
+
+@frozen
+class GetRepoVersions:
+    """Units grouped by the commit they report, most used first; tags of the default branch."""
+
+    database: Database
+    programs: Programs
+
+    async def __call__(self, agent: Agent, uuid: RepoId) -> RepoVersions:
+        require_kind(agent, AgentKind.BOT, AgentKind.USER)
+        async with self.database.read() as rows:
+            repo = await repo_for(rows, agent, Action.SEE, uuid)
+            counts = await rows.units.versions(uuid)
+        history = await self.programs.history(repo.repository_registry_uuid, repo.default_branch)
+        tags = {found.commit: found.tag for found in history or ()}
+        return RepoVersions(
+            unit_count=sum(count for _, count in counts),
+            versions=[RunningVersion(commit, count, tags.get(commit)) for commit, count in counts],
+        )
+
+
+@frozen
+class ListPlatforms:
+    """The release assets that compilable units can choose from, as ``(name, link)``."""
+
+    database: Database
+    programs: Programs
+
+    async def __call__(
+        self,
+        agent: Agent,
+        uuid: RepoId,
+        target_commit: Sha | None = None,
+        target_tag: str | None = None,
+    ) -> Sequence[tuple[str, str]]:
+        """Empty when not compilable, without releases, or for an unknown tag or commit."""
+        require_kind(agent, AgentKind.USER)
+        async with self.database.read() as rows:
+            repo = await repo_for(rows, agent, Action.SEE, uuid)
+            registry = await rows.registries.get(repo.repository_registry_uuid)
+        releases = registry.releases if registry else None
+        if not repo.is_compilable_repo or not releases:
+            return ()
+        if target_tag is None:
+            target_tag = await self._tag(repo, target_commit)
+        return releases.get(target_tag or "", ())
+
+    async def _tag(self, repo: Repo, commit: Sha | None) -> str | None:
+        if commit is None:
+            return (await self.programs.target(repo, None)).tag
+        history = await self.programs.history(repo.repository_registry_uuid, repo.default_branch)
+        return next((found.tag for found in history or () if found.commit == commit), None)

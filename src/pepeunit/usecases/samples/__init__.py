@@ -1,0 +1,1 @@
+"""What devices measure: from the journal to the stores."""

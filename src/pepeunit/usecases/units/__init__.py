@@ -1,0 +1,1 @@
+"""Devices: create, look up, change, and everything a device downloads."""

@@ -1,0 +1,113 @@
+"""Make a unit from a repo (spec devices.md 4, O13, O19, O26)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from attrs import frozen
+
+from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.permission import Permission, PermissionEntity
+from pepeunit.domain.access.policy import Action, require_kind
+from pepeunit.domain.access.visibility import Visibility
+from pepeunit.domain.errors import Forbidden, Invalid, NotFound, Topic
+from pepeunit.domain.ids import PermissionId, RepoId, UnitId
+from pepeunit.domain.names import name_violations
+from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.repos.repo import Repo
+from pepeunit.domain.units.env import DeviceSecrets, StoredEnv
+from pepeunit.domain.units.unit import Unit, version_choice_violations
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.database import Collections, Database
+from pepeunit.ports.identifiers import NewSecret, NewUuid
+from pepeunit.usecases.access.gates import repo_for
+from pepeunit.usecases.units.env import EnvVault
+from pepeunit.usecases.updates.build import Builder
+from pepeunit.usecases.updates.programs import Program, Programs
+
+
+@frozen
+class UnitSettings:
+    """What the creator chooses."""
+
+    name: str
+    visibility_level: Visibility
+    is_auto_update_from_repo_unit: bool
+    target_firmware_platform: str | None = None
+    repo_branch: str | None = None
+    repo_commit: Sha | None = None
+
+
+@frozen
+class UnitRules:
+    """The checks that creating and editing share."""
+
+    programs: Programs
+
+    async def check(self, rows: Collections, unit: Unit, repo: Repo) -> Program:
+        """The unit's program. Raises ``Invalid`` with what is wrong with the settings."""
+        violations = [*name_violations("name", unit.name), *version_choice_violations(unit)]
+        if violations:
+            raise Invalid(violations, Topic.UNIT)
+        if unit.visibility_level.is_wider_than(repo.visibility_level):
+            raise Invalid(
+                [("visibility_level", f"the repo is {repo.visibility_level.value}")], Topic.ENTITY
+            )
+        registry = await rows.registries.get(repo.repository_registry_uuid)
+        if registry is None:
+            raise NotFound("registry not found")
+        return await self.programs.program(registry, repo, unit)
+
+
+@frozen
+class CreateUnit:
+    """Row, device keys, permissions and nodes in one transaction, for a version that works."""
+
+    database: Database
+    rules: UnitRules
+    builder: Builder
+    vault: EnvVault
+    clock: Clock
+    new_uuid: NewUuid
+    new_secret: NewSecret
+
+    async def __call__(self, agent: Agent, repo_uuid: RepoId, settings: UnitSettings) -> Unit:
+        """Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name."""
+        require_kind(agent, AgentKind.USER)
+        creator = agent.user_id
+        if creator is None:
+            raise Forbidden("only a User may do this")
+        now = self.clock()
+        unit = Unit(
+            uuid=UnitId(self.new_uuid()),
+            name=settings.name,
+            visibility_level=settings.visibility_level,
+            repo_uuid=repo_uuid,
+            creator_uuid=creator,
+            create_datetime=now,
+            last_update_datetime=now,
+            is_auto_update_from_repo_unit=settings.is_auto_update_from_repo_unit,
+            target_firmware_platform=settings.target_firmware_platform,
+            repo_branch=settings.repo_branch,
+            repo_commit=settings.repo_commit,
+        )
+        async with self.database.read() as rows:
+            repo = await repo_for(rows, agent, Action.BUILD_FROM, repo_uuid)
+            program = await self.rules.check(rows, unit, repo)
+        secrets = DeviceSecrets(self.new_secret(), self.new_secret())
+        async with self.database.begin() as tx:
+            await tx.units.put(unit)
+            await self.vault.put(tx, unit.uuid, StoredEnv(secrets))
+            await tx.permissions.put(
+                [
+                    self._grant(creator, PermissionEntity.USER, unit.uuid, PermissionEntity.UNIT),
+                    self._grant(unit.uuid, PermissionEntity.UNIT, repo_uuid, PermissionEntity.REPO),
+                    self._grant(unit.uuid, PermissionEntity.UNIT, unit.uuid, PermissionEntity.UNIT),
+                ]
+            )
+            return await self.builder.build(tx, unit, program)
+
+    def _grant(
+        self, agent: UUID, kind: PermissionEntity, resource: UUID, resource_kind: PermissionEntity
+    ) -> Permission:
+        return Permission(PermissionId(self.new_uuid()), agent, kind, resource, resource_kind)

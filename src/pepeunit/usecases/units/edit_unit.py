@@ -1,0 +1,107 @@
+"""Change or delete a unit (spec devices.md 4, O17, O20)."""
+
+from __future__ import annotations
+
+from attrs import asdict, evolve, frozen
+
+from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.policy import Action, require_kind
+from pepeunit.domain.access.visibility import Visibility
+from pepeunit.domain.errors import NotFound
+from pepeunit.domain.ids import UnitId
+from pepeunit.domain.messaging.command import CommandKind
+from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.units.unit import Unit
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.database import Database, Transaction
+from pepeunit.ports.logs import Logs
+from pepeunit.ports.sessions import Sessions
+from pepeunit.usecases.access.gates import unit_for
+from pepeunit.usecases.units.create_unit import UnitRules
+from pepeunit.usecases.updates.build import Builder, listeners_of
+from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+
+
+@frozen
+class UnitChanges:
+    """None leaves a value as it is."""
+
+    visibility_level: Visibility | None = None
+    name: str | None = None
+    is_auto_update_from_repo_unit: bool | None = None
+    target_firmware_platform: str | None = None
+    repo_branch: str | None = None
+    repo_commit: Sha | None = None
+
+    def applied_to(self, unit: Unit) -> Unit:
+        return evolve(unit, **asdict(self, filter=lambda _, value: value is not None))
+
+
+@frozen
+class EditUnit:
+    """Proves the new version usable first, then changes everything in one transaction."""
+
+    database: Database
+    rules: UnitRules
+    builder: Builder
+    drain: DrainOutbox
+    sessions: Sessions
+    clock: Clock
+
+    async def __call__(self, agent: Agent, uuid: UnitId, changes: UnitChanges) -> Unit:
+        """The changed unit, with ``Update`` on its way. Raises as creating one does."""
+        require_kind(agent, AgentKind.USER)
+        async with self.database.read() as rows:
+            before = await unit_for(rows, agent, Action.CHANGE, uuid)
+            repo = await rows.repos.get(before.repo_uuid)
+            if repo is None:
+                raise NotFound("unit not found")
+            program = await self.rules.check(rows, changes.applied_to(before), repo)
+        async with self.database.begin() as tx:
+            unit = await unit_for(tx, agent, Action.CHANGE, uuid, for_update=True)
+            unit = changes.applied_to(unit)
+            await self._tighten_nodes(tx, unit)
+            unit = await self.builder.build(tx, unit, program)
+            unit = await self.builder.queue_update(tx, unit, program)
+        if unit.visibility_level is not before.visibility_level:
+            await self.sessions.recheck()
+        await self.drain()
+        return unit
+
+    async def _tighten_nodes(self, tx: Transaction, unit: Unit) -> None:
+        """Nodes looser than their unit are raised to it; stricter ones stay."""
+        now = self.clock()
+        raised = [
+            evolve(
+                node,
+                visibility_level=node.visibility_level.tightened_to(unit.visibility_level),
+                last_update_datetime=now,
+            )
+            for node in await tx.nodes.of_unit(unit.uuid)
+            if node.visibility_level.is_wider_than(unit.visibility_level)
+        ]
+        await tx.nodes.put(raised)
+
+
+@frozen
+class DeleteUnit:
+    """The unit goes with all it owns, its sessions end, units that listened to it are told."""
+
+    database: Database
+    builder: Builder
+    drain: DrainOutbox
+    sessions: Sessions
+    logs: Logs
+
+    async def __call__(self, agent: Agent, uuid: UnitId) -> None:
+        require_kind(agent, AgentKind.USER)
+        async with self.database.begin() as tx:
+            await unit_for(tx, agent, Action.CHANGE, uuid, for_update=True)
+            nodes = [node.uuid for node in await tx.nodes.of_unit(uuid)]
+            listeners = await listeners_of(tx, nodes) - {uuid}
+            await tx.units.delete(uuid)
+            for listener in listeners:
+                await self.builder.queue(tx, listener, CommandKind.SCHEMA_UPDATE)
+        await self.sessions.kick(uuid)
+        await self.logs.delete_unit(uuid)
+        await self.drain()

@@ -1,0 +1,1 @@
+"""Moving units to their target versions, and the commands that tell them."""

@@ -1,0 +1,61 @@
+"""Send queued commands (rulings 22): after each commit, when a device listens, and by a sweep."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from attrs import evolve, frozen
+
+from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.ids import UnitId
+from pepeunit.domain.messaging.command import CommandKind, PendingCommand, command_topic
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.database import Database
+from pepeunit.ports.publisher import Publisher
+
+BATCH_COMMANDS = 200
+RETRY_SECONDS = 300.0
+
+
+@frozen
+class DrainOutbox:
+    """A command leaves the outbox when a session took it; else it waits for the device."""
+
+    database: Database
+    publisher: Publisher
+    clock: Clock
+    domain: str
+
+    async def __call__(self, unit: UnitId | None = None) -> int:
+        """Send what is due, of one unit at once or of all; how many were delivered."""
+        delivered = 0
+        while True:
+            now = self.clock()
+            async with self.database.begin() as tx:
+                due = await tx.outbox.claim(
+                    now, now + timedelta(seconds=RETRY_SECONDS), BATCH_COMMANDS, unit
+                )
+            sent = [command for command in due if await self._send(command)]
+            if sent:
+                await self._settle(sent)
+            delivered += len(sent)
+            if unit is not None or len(due) < BATCH_COMMANDS:
+                return delivered
+
+    async def _send(self, command: PendingCommand) -> bool:
+        topic = command_topic(self.domain, command.unit_uuid, command.kind)
+        try:
+            receivers = await self.publisher.publish(topic, command.payload.encode())
+        except Unavailable:
+            return False
+        return receivers is None or receivers > 0
+
+    async def _settle(self, sent: list[PendingCommand]) -> None:
+        async with self.database.begin() as tx:
+            await tx.outbox.delete([command.uuid for command in sent])
+            for command in sent:
+                if command.kind is not CommandKind.UPDATE:
+                    continue
+                unit = await tx.units.get(command.unit_uuid, for_update=True)
+                if unit is not None:
+                    await tx.units.put(evolve(unit, update=unit.update.sent(self.clock())))
