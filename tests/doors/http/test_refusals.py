@@ -45,7 +45,7 @@ def test_every_topic_has_its_code_and_label():
 
 
 @pytest.mark.parametrize("topic", Topic)
-@pytest.mark.parametrize("leaf", leaves())
+@pytest.mark.parametrize("leaf", list(leaves()))
 def test_every_leaf_and_topic_has_the_answer_of_the_contract(leaf, topic):
     answer = refusal_answer(made(leaf, topic))
     status, told = FIXED.get(leaf.__name__, (422, topic))
@@ -60,7 +60,7 @@ def test_a_wait_is_told_in_whole_seconds_and_never_zero():
     assert refusal_answer(made(errors.Throttled, Topic.ACCESS)).headers["Retry-After"] == "1"
 
 
-@pytest.mark.parametrize(("dependency", "topic"), OUTSIDE_PARTIES.items())
+@pytest.mark.parametrize(("dependency", "topic"), list(OUTSIDE_PARTIES.items()))
 def test_an_outside_party_that_is_down_is_a_refusal(dependency, topic):
     code, label = LABELS[topic]
     answer = unavailable_answer(Unavailable(dependency, "no answer"))

@@ -96,3 +96,8 @@ def credentials_model(slot: CredentialSlot) -> CredentialsModel:
 
 def commit_model(commit: Commit) -> CommitModel:
     return CommitModel(commit.commit, commit.summary, commit.tag)
+
+
+@frozen
+class WebhookModel:
+    secret: str

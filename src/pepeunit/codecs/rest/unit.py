@@ -125,3 +125,10 @@ def unit_log_model(entry: UnitLog) -> UnitLogModel:
         create_datetime=naive_utc(entry.create_datetime),
         expiration_datetime=naive_utc(entry.expiration_datetime),
     )
+
+
+@frozen
+class VerdictModel:
+    """``result`` is ``allow`` or ``deny``."""
+
+    result: str

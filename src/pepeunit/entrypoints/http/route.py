@@ -87,7 +87,7 @@ class Route:
             method=method,
             path=path,
             operation=operation,
-            tag=operation.__module__.rpartition(".")[2],
+            tag="instance" if outside_api else path.split("/")[1],
             parts=hints,
             wants_call=wants_call,
             answer=answer,
