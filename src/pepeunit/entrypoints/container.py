@@ -109,14 +109,10 @@ class UseCases(containers.DeclarativeContainer):
     sync_wait_seconds = settings.provided.git.sync_wait_seconds
 
     background = One(Background)
-    authenticate = One(
-        Authenticate, database=database, tokens=tokens, clock=clock, domain=domain
-    )
+    authenticate = One(Authenticate, database=database, tokens=tokens, clock=clock, domain=domain)
 
     # updates
-    programs = One(
-        Programs, mirrors=mirrors, topic_symbols=settings.provided.people.topic_symbols
-    )
+    programs = One(Programs, mirrors=mirrors, topic_symbols=settings.provided.people.topic_symbols)
     builder = One(Builder, clock=clock, new_uuid=new_uuid)
     drain = One(DrainOutbox, database=database, publisher=publisher, clock=clock, domain=domain)
     update_unit = One(
@@ -323,7 +319,9 @@ class UseCases(containers.DeclarativeContainer):
     )
     admit_device = One(AdmitDevice, database=database, authenticate=authenticate, domain=domain)
     authorize_topic = One(
-        AuthorizeTopic, database=database, domains=providers.Callable(_accepted_domains, settings, facts)
+        AuthorizeTopic,
+        database=database,
+        domains=providers.Callable(_accepted_domains, settings, facts),
     )
     answer_broker = One(AnswerBroker, authenticate=authenticate, authorize=authorize_topic)
     presence = One(TrackPresence, database=database, drain=drain, clock=clock)
