@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -104,7 +105,7 @@ class Forge:
         when = f"{FIRST_COMMIT_TIME + COMMIT_GAP_SECONDS * project.commits} +0000"
         project.commits += 1
         parent = await self._head(name, branch)
-        stream = [
+        stream: list[str | bytes] = [
             f"commit refs/heads/{branch}\nauthor {AUTHOR} {when}\ncommitter {AUTHOR} {when}\n",
             _counted(message.encode()),
             f"from {parent}\n" if parent else "",
@@ -223,10 +224,11 @@ class Forge:
                 await response.write(chunk)
             await response.write_eof()
             return response
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            raise
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
             await process.wait()
 
     async def _head(self, name: str, branch: str) -> Sha:
