@@ -103,7 +103,10 @@ async def _http(use: UseCases, settings: Settings, facts: InstanceFacts) -> Asyn
     await runner.setup()
     try:
         site = web.TCPSite(
-            runner, settings.site.http_host, settings.site.http_port, shutdown_timeout=HTTP_STOP_SECONDS
+            runner,
+            settings.site.http_host,
+            settings.site.http_port,
+            shutdown_timeout=HTTP_STOP_SECONDS,
         )
         await site.start()
         yield

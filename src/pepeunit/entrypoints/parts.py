@@ -61,7 +61,7 @@ def load_settings(
     installation: Installation, environment: Mapping[str, str]
 ) -> tuple[Settings, InstanceFacts, list[str]]:
     """The settings, what devices are told, and warnings. Raises ``Invalid`` with every fault."""
-    settings, warnings = Settings.load(environment, installation.keys | dict(installation.facts))
+    settings, warnings = Settings.load(environment, {**installation.keys, **installation.facts})
     if settings.site.domain is None:
         domain = f"{_own_address(settings.site.http_host)}:{settings.site.http_port}"
         installation.fix(DOMAIN_FACT, domain)
@@ -129,7 +129,8 @@ async def use_cases(
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(lease_engine.dispose)
         journal = await FileJournal.open(
-            installation.journal, JournalLimits(disk_bytes_max=settings.pipes.journal_disk_mib * MIB)
+            installation.journal,
+            JournalLimits(disk_bytes_max=settings.pipes.journal_disk_mib * MIB),
         )
         stack.push_async_callback(journal.close)
         mirrors = _mirrors(settings, installation)

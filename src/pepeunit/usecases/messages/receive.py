@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from attrs import evolve, frozen
 
+from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Invalid
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.sample import RawSample
@@ -26,11 +26,9 @@ STATE_WORD = "state"
 LOG_WORD = "log"
 
 
-class Inbound(NamedTuple):
-    """One message that passed the policy; a named tuple because the hot path makes many."""
-
-    topic: ParsedTopic
-    payload: bytes
+Inbound = tuple[ParsedTopic, bytes, int, Agent]
+"""``(topic, payload, QoS, publisher)`` of a message that passed the policy. A plain tuple: making
+one costs a tenth of a named tuple, and they come by the hundred thousand a second."""
 
 
 def is_stored(topic: ParsedTopic) -> bool:
@@ -92,14 +90,14 @@ class ReceiveMessages:
         received_ms = int(self.clock().timestamp() * 1000)
         samples = [
             RawSample(topic.node, received_ms, payload)
-            for topic, payload in messages
+            for topic, payload, _, _ in messages
             if isinstance(topic, NodeTopic)
         ]
         if samples:
             await self.ingest.accept(samples)
         if len(samples) == len(messages):
             return
-        for topic, payload in messages:
+        for topic, payload, _, _ in messages:
             if isinstance(topic, BaseTopic):
                 await self._report(topic, payload)
 
