@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 from aiohttp import web
@@ -41,8 +41,12 @@ def filled(use: UseCases, door: type[D], **given: Any) -> D:
         for provider in use.providers.values()
         if isinstance(provider, providers.Singleton)
     }
-    fields = attrs.fields(attrs.resolve_types(door))
-    found = {one.name: by_type[one.type]() for one in fields if one.name not in given}
+    needed: Any = attrs.resolve_types(cast("Any", door))
+    found = {
+        one.name: by_type[one.type]()
+        for one in attrs.fields(needed)
+        if one.name not in given and one.default is attrs.NOTHING
+    }
     return door(**found, **given)
 
 
