@@ -24,7 +24,9 @@ from pepeunit.domain.messaging.topic import BaseTopic, ParsedTopic, node_topic, 
 from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.devices.limits import Limits
-from pepeunit.entrypoints.devices.platform import Inbound, MqttAction, Platform
+from pepeunit.entrypoints.devices.platform import Platform
+from pepeunit.usecases.messages.authorize_topic import MqttAction
+from pepeunit.usecases.messages.receive import Inbound
 
 DEADLINE_SECONDS = 10.0
 DOMAIN = "here"

@@ -13,8 +13,8 @@ from pepeunit.codecs.mqtt.wire import VARINT_MAX, VERSION_3, VERSION_5, Reason
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Conflict, Refused, Throttled, Unauthenticated, Unavailable
 from pepeunit.entrypoints.devices.channel import Channel
-from pepeunit.entrypoints.devices.platform import MqttAction
 from pepeunit.entrypoints.devices.session import Session, subject_of
+from pepeunit.usecases.messages.authorize_topic import MqttAction
 
 NOT_AUTHORIZED_3: Final = 5
 CODES_3: Final = {

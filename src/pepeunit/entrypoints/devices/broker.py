@@ -15,10 +15,11 @@ from pepeunit.domain.messaging.topic import ParsedTopic
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.devices.inbox import Inbox
 from pepeunit.entrypoints.devices.limits import Limits
-from pepeunit.entrypoints.devices.platform import MqttAction, Platform
+from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.devices.rate import Bucket
 from pepeunit.entrypoints.devices.reports import Reports
 from pepeunit.entrypoints.devices.session import Session, Wire
+from pepeunit.usecases.messages.authorize_topic import MqttAction
 
 logger = logging.getLogger(__name__)
 

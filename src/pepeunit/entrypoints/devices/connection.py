@@ -16,8 +16,8 @@ from pepeunit.entrypoints.devices import admission, subscribing
 from pepeunit.entrypoints.devices.broker import Broker
 from pepeunit.entrypoints.devices.channel import PRESSURE, WAITS, Channel
 from pepeunit.entrypoints.devices.inbox import Receipt
-from pepeunit.entrypoints.devices.platform import MqttAction
 from pepeunit.entrypoints.devices.session import Session
+from pepeunit.usecases.messages.authorize_topic import MqttAction
 
 logger = logging.getLogger(__name__)
 

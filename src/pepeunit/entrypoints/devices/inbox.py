@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 from pepeunit.domain.errors import Unavailable
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.devices.limits import Limits
-from pepeunit.entrypoints.devices.platform import Inbound, Receive
+from pepeunit.entrypoints.devices.platform import Receive
 from pepeunit.entrypoints.devices.session import Message, Session
+from pepeunit.usecases.messages.receive import Inbound
 
 logger = logging.getLogger(__name__)
 

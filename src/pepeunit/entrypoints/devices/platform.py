@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,16 +9,8 @@ from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.messaging.topic import ParsedTopic
-
-
-class MqttAction(enum.Enum):
-    PUBLISH = "publish"
-    SUBSCRIBE = "subscribe"
-
-
-Inbound = tuple[ParsedTopic, bytes, int, Agent]
-"""``(topic, payload, QoS, publisher)`` of one allowed message. A plain tuple: making one costs
-a tenth of a named tuple, and they come by the hundred thousand a second."""
+from pepeunit.usecases.messages.authorize_topic import MqttAction
+from pepeunit.usecases.messages.receive import Inbound
 
 
 class Authenticate(Protocol):

@@ -11,8 +11,8 @@ from pepeunit.codecs.mqtt.properties import Property
 from pepeunit.codecs.mqtt.wire import VERSION_5, Reason
 from pepeunit.domain.errors import Unavailable
 from pepeunit.entrypoints.devices.channel import Channel
-from pepeunit.entrypoints.devices.platform import MqttAction
 from pepeunit.entrypoints.devices.session import Session, Subscription
+from pepeunit.usecases.messages.authorize_topic import MqttAction
 
 logger = logging.getLogger(__name__)
 

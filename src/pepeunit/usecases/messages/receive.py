@@ -11,7 +11,7 @@ from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Invalid
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.sample import RawSample
-from pepeunit.domain.messaging.topic import BaseDirection, BaseTopic, NodeTopic, ParsedTopic
+from pepeunit.domain.messaging.topic import BaseTopic, NodeTopic, ParsedTopic
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.units.log import read_logs
 from pepeunit.domain.units.state import is_due, read_state
@@ -29,13 +29,6 @@ LOG_WORD = "log"
 Inbound = tuple[ParsedTopic, bytes, int, Agent]
 """``(topic, payload, QoS, publisher)`` of a message that passed the policy. A plain tuple: making
 one costs a tenth of a named tuple, and they come by the hundred thousand a second."""
-
-
-def is_stored(topic: ParsedTopic) -> bool:
-    """Whether the platform stores what arrives there; other topics are only passed on."""
-    if isinstance(topic, NodeTopic):
-        return topic.has_suffix
-    return topic.direction is BaseDirection.OUTPUT and topic.word in (STATE_WORD, LOG_WORD)
 
 
 @frozen
@@ -77,7 +70,11 @@ class StoreState:
 
 @frozen
 class ReceiveMessages:
-    """The platform's end of every device message: durable when it returns."""
+    """The platform's end of every device message: durable when it returns.
+
+    Nodes without the suffix and words other than ``state`` and ``log`` are not the platform's:
+    the broker passes them on, nothing is stored.
+    """
 
     ingest: Ingest
     store_state: StoreState
@@ -91,7 +88,7 @@ class ReceiveMessages:
         samples = [
             RawSample(topic.node, received_ms, payload)
             for topic, payload, _, _ in messages
-            if isinstance(topic, NodeTopic)
+            if isinstance(topic, NodeTopic) and topic.has_suffix
         ]
         if samples:
             await self.ingest.accept(samples)
