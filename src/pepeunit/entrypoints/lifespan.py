@@ -51,10 +51,13 @@ class Running:
     one_time_password: str | None
 
     @property
+    def local_host(self) -> str:
+        """Where this very machine reaches both doors."""
+        return "127.0.0.1" if ip_address(self.http_host).is_unspecified else self.http_host
+
+    @property
     def base_url(self) -> str:
-        """Where this very machine reaches HTTP."""
-        host = "127.0.0.1" if ip_address(self.http_host).is_unspecified else self.http_host
-        return f"http://{host}:{self.http_port}"
+        return f"http://{self.local_host}:{self.http_port}"
 
 
 @asynccontextmanager
