@@ -229,6 +229,8 @@ class Forge:
                 os.kill(process.pid, signal.SIGKILL)
             raise
         finally:
+            while await process.stdout.read(CHUNK_BYTES):
+                pass
             await process.wait()
 
     async def _head(self, name: str, branch: str) -> Sha:
