@@ -122,6 +122,13 @@ async def eventually_gone(cluster: Path) -> None:
         await asyncio.sleep(0.01)
 
 
+async def eventually_ended(postgres: EmbeddedPostgres) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while postgres.pid is not None:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
 async def test_the_first_start_makes_a_cluster_that_keeps_its_rows(tmp_path: Path) -> None:
     modes = [(path, path.stat().st_mode) for path in (tmp_path, *tmp_path.parents)]
     first = server(tmp_path)
@@ -180,7 +187,7 @@ async def test_a_server_that_outlived_its_parent_is_stopped(postgres: EmbeddedPo
     outlived = postgres.pid
     successor = EmbeddedPostgres(postgres.cluster, PASSWORD, postgres.log)
     await successor.start()
-    assert postgres.pid is None
+    await eventually_ended(postgres)
     assert postmasters(postgres.cluster) == [successor.pid] != [outlived]
     await successor.stop()
 
@@ -192,8 +199,7 @@ async def test_after_kill_9_of_the_server_nothing_committed_is_lost(
     await query(postgres, "insert into kept values (1)")
     assert postgres.pid is not None
     os.kill(postgres.pid, signal.SIGKILL)
-    await eventually_gone(postgres.cluster)
-    assert postgres.pid is None
+    await eventually_ended(postgres)
     await postgres.start()
     assert await query(postgres, "select n from kept") == [1]
 
