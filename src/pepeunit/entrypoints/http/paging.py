@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from pepeunit.codecs.rest.requests import Direction, Paged
+from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.ports.paging import Order, OrderKey, Slice
 
 T = TypeVar("T")
