@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -238,10 +239,11 @@ class Forge:
                 await response.write(chunk)
             await response.write_eof()
             return response
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            raise
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
             await process.wait()
 
     async def _head(self, name: str, branch: str) -> Sha:

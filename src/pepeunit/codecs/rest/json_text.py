@@ -1,0 +1,58 @@
+"""Read models as JSON text (spec rest.md 4): null fields present, enum values, naive UTC dates."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import attrs
+import orjson
+
+
+@cache
+def _names(model: type) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(model))
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if attrs.has(kind):
+        return {name: getattr(value, name) for name in _names(kind)}
+    match value:
+        case UUID():
+            return str(value)
+        case Mapping():
+            return dict(value)
+        case enum.Enum():
+            return value.value
+        case datetime():
+            return value.isoformat()
+        case _:
+            raise TypeError(f"{kind.__name__} has no JSON form")
+
+
+def dump(value: Any) -> bytes:
+    """UTF-8 JSON of a model, of plain JSON values, or of lists of either.
+
+    Dates in models are naive UTC (see :func:`naive_utc`); their fraction has six digits and is
+    left out when zero.
+    """
+    try:
+        return orjson.dumps(value, default=_plain)
+    except orjson.JSONEncodeError:
+        # what devices and people stored may hold integers above 64 bits or half a surrogate pair
+        return json.dumps(value, default=_plain, separators=(",", ":")).encode()
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """The wire form of a date: UTC without an offset."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def naive_utc_or_none(moment: datetime | None) -> datetime | None:
+    return None if moment is None else naive_utc(moment)

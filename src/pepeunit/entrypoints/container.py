@@ -1,0 +1,329 @@
+"""The wiring: every use case built once from the ports, before the first request.
+
+``ports`` is the one hole; :mod:`pepeunit.entrypoints.lifespan` fills it whole with embedded or
+external parts, tests and library users with the memory ones. Nothing on a hot path asks a
+container: the doors take their use cases out of it at start-up.
+"""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from pepeunit.codecs.samples import pack_samples, unpack_samples
+from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.entrypoints.settings import Settings
+from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.background import Background
+from pepeunit.usecases.instance.metrics import GetMetrics
+from pepeunit.usecases.messages.admit_device import AdmitDevice
+from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
+from pepeunit.usecases.messages.presence import TrackPresence
+from pepeunit.usecases.messages.receive import ReceiveMessages, StoreState
+from pepeunit.usecases.nodes.edit_node import EditNode
+from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
+from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
+from pepeunit.usecases.registries.delete_registry import DeleteRegistry
+from pepeunit.usecases.registries.keyring import Keyring
+from pepeunit.usecases.registries.read_registries import (
+    DescribeRegistry,
+    GetRegistry,
+    ListBranchCommits,
+    ListRegistries,
+)
+from pepeunit.usecases.registries.recover import RecoverSyncs
+from pepeunit.usecases.registries.register import RegisterRegistry
+from pepeunit.usecases.registries.sync_registry import (
+    GetPushSecret,
+    PollRemotes,
+    ReceivePush,
+    SyncAll,
+    SyncMissing,
+    SyncRegistry,
+    SyncThenUpdate,
+)
+from pepeunit.usecases.registries.synchronise import Synchronise
+from pepeunit.usecases.repos.create_repo import CreateRepo
+from pepeunit.usecases.repos.edit_repo import DeleteRepo, EditRepo
+from pepeunit.usecases.repos.read_repos import GetRepo, GetRepoVersions, ListPlatforms, ListRepos
+from pepeunit.usecases.samples.ingest import Ingest
+from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
+from pepeunit.usecases.units.downloads import GetArchive, GetSchema
+from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
+from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.read_logs import ListUnitLogs
+from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
+from pepeunit.usecases.units.send_command import SendCommand
+from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
+from pepeunit.usecases.updates.build import Builder
+from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.programs import Programs
+from pepeunit.usecases.updates.sweep import SweepUpdates
+from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateFollowers, UpdateRepoUnits
+from pepeunit.usecases.updates.update_unit import UpdateUnit
+from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
+from pepeunit.usecases.users.edit_user import EditUser
+from pepeunit.usecases.users.first_admin import EnsureAdmin, ResetPassword
+from pepeunit.usecases.users.read_users import GetUser, ListUsers
+from pepeunit.usecases.users.sign_in import SignIn
+from pepeunit.usecases.users.sign_up import SignUp
+
+One = providers.Singleton
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def _mirror_bytes(settings: Settings) -> int:
+    return settings.git.max_external_repo_mib * MIB
+
+
+def _payload_bytes(settings: Settings) -> int:
+    return settings.mqtt.max_payload_kib * KIB
+
+
+def _accepted_domains(settings: Settings, facts: InstanceFacts) -> frozenset[str]:
+    return frozenset((facts.domain, *settings.site.domain_aliases))
+
+
+class UseCases(containers.DeclarativeContainer):
+    """``ports``, ``settings`` and the instance's ``facts`` are given; everything else follows."""
+
+    ports = providers.DependenciesContainer()
+    settings = providers.Dependency(instance_of=Settings)
+    facts = providers.Dependency(instance_of=InstanceFacts)
+
+    database = ports.database
+    mirrors = ports.mirrors
+    clock = ports.clock
+    new_uuid = ports.new_uuid
+    new_secret = ports.new_secret
+    passwords = ports.passwords
+    tokens = ports.tokens
+    cipher = ports.cipher
+    sessions = ports.sessions
+    publisher = ports.publisher
+    logs = ports.logs
+    domain = facts.provided.domain
+    state_seconds = settings.provided.devices.state_send_interval_seconds
+    sync_wait_seconds = settings.provided.git.sync_wait_seconds
+
+    background = One(Background)
+    authenticate = One(Authenticate, database=database, tokens=tokens, clock=clock, domain=domain)
+
+    # updates
+    programs = One(Programs, mirrors=mirrors, topic_symbols=settings.provided.people.topic_symbols)
+    builder = One(Builder, clock=clock, new_uuid=new_uuid)
+    drain = One(DrainOutbox, database=database, publisher=publisher, clock=clock, domain=domain)
+    update_unit = One(
+        UpdateUnit, database=database, programs=programs, builder=builder, clock=clock
+    )
+    followers = One(UpdateFollowers, database=database, update_unit=update_unit, drain=drain)
+    update_repo_units = One(UpdateRepoUnits, database=database, followers=followers)
+    bulk_update = One(BulkUpdate, followers=followers, background=background)
+    sweep_updates = One(
+        SweepUpdates, database=database, clock=clock, send_interval_seconds=state_seconds
+    )
+
+    # users
+    sign_up = One(
+        SignUp,
+        database=database,
+        passwords=passwords,
+        clock=clock,
+        new_uuid=new_uuid,
+        first_user_is_admin=settings.provided.features.first_user_admin,
+    )
+    sign_in = One(
+        SignIn,
+        database=database,
+        passwords=passwords,
+        tokens=tokens,
+        throttle=ports.throttle,
+        clock=clock,
+        new_uuid=new_uuid,
+        token_seconds=settings.provided.people.auth_token_expiration_seconds,
+        tries_max=settings.provided.people.login_tries_max,
+    )
+    get_user = One(GetUser, database=database)
+    list_users = One(ListUsers, database=database)
+    edit_user = One(EditUser, database=database, passwords=passwords)
+    block_user = One(BlockUser, database=database, sessions=sessions)
+    unblock_user = One(UnblockUser, database=database)
+    ensure_admin = One(EnsureAdmin, database=database, sign_up=sign_up, new_secret=new_secret)
+    reset_password = One(
+        ResetPassword, database=database, passwords=passwords, new_secret=new_secret
+    )
+
+    # registries
+    keyring = One(Keyring, database=database, cipher=cipher, hosts=ports.code_hosts)
+    synchronise = One(
+        Synchronise,
+        database=database,
+        mirrors=mirrors,
+        keyring=keyring,
+        leases=ports.leases,
+        clock=clock,
+        mirror_bytes_max=providers.Callable(_mirror_bytes, settings),
+    )
+    sync_then_update = One(SyncThenUpdate, synchronise=synchronise, followers=followers)
+    register_registry = One(
+        RegisterRegistry,
+        database=database,
+        keyring=keyring,
+        synchronise=synchronise,
+        background=background,
+        clock=clock,
+        new_uuid=new_uuid,
+        wait_seconds=sync_wait_seconds,
+    )
+    describe_registry = One(DescribeRegistry, mirrors=mirrors)
+    get_registry = One(GetRegistry, database=database, describe=describe_registry)
+    list_registries = One(ListRegistries, database=database, describe=describe_registry)
+    list_branch_commits = One(ListBranchCommits, database=database, mirrors=mirrors)
+    set_credentials = One(SetCredentials, database=database, keyring=keyring)
+    get_credentials = One(GetCredentials, database=database, keyring=keyring)
+    sync_registry = One(
+        SyncRegistry,
+        database=database,
+        sync=sync_then_update,
+        background=background,
+        clock=clock,
+        interval_seconds=settings.provided.git.min_interval_sync_seconds,
+        wait_seconds=sync_wait_seconds,
+    )
+    sync_missing = One(SyncMissing, database=database, mirrors=mirrors, sync=sync_then_update)
+    sync_all = One(SyncAll, database=database, sync=sync_then_update)
+    poll_remotes = One(
+        PollRemotes, database=database, mirrors=mirrors, keyring=keyring, sync=sync_then_update
+    )
+    receive_push = One(
+        ReceivePush,
+        database=database,
+        sync=sync_then_update,
+        background=background,
+        instance_key=settings.provided.keys.secret_key,
+    )
+    get_push_secret = One(
+        GetPushSecret, database=database, instance_key=settings.provided.keys.secret_key
+    )
+    delete_registry = One(DeleteRegistry, database=database, mirrors=mirrors)
+
+    recover_syncs = One(
+        RecoverSyncs,
+        database=database,
+        leases=ports.leases,
+        sync=sync_then_update,
+        background=background,
+    )
+
+    # repos
+    create_repo = One(
+        CreateRepo, database=database, mirrors=mirrors, clock=clock, new_uuid=new_uuid
+    )
+    get_repo = One(GetRepo, database=database)
+    list_repos = One(ListRepos, database=database)
+    get_repo_versions = One(GetRepoVersions, database=database, programs=programs)
+    list_platforms = One(ListPlatforms, database=database, programs=programs)
+    edit_repo = One(
+        EditRepo, database=database, programs=programs, followers=followers, clock=clock
+    )
+    delete_repo = One(DeleteRepo, database=database)
+
+    # units
+    vault = One(EnvVault, cipher=cipher, tokens=tokens, facts=facts)
+    unit_rules = One(UnitRules, programs=programs)
+    create_unit = One(
+        CreateUnit,
+        database=database,
+        rules=unit_rules,
+        builder=builder,
+        vault=vault,
+        clock=clock,
+        new_uuid=new_uuid,
+        new_secret=new_secret,
+    )
+    get_unit = One(GetUnit, database=database)
+    list_units = One(ListUnits, database=database)
+    edit_unit = One(
+        EditUnit,
+        database=database,
+        rules=unit_rules,
+        builder=builder,
+        drain=drain,
+        sessions=sessions,
+        clock=clock,
+    )
+    delete_unit = One(
+        DeleteUnit, database=database, builder=builder, drain=drain, sessions=sessions, logs=logs
+    )
+    get_env = One(GetEnv, database=database, vault=vault, programs=programs)
+    set_env = One(SetEnv, database=database, vault=vault, programs=programs)
+    reset_env = One(ResetEnv, database=database, vault=vault)
+    get_target_version = One(GetTargetVersion, database=database, programs=programs)
+    get_schema = One(GetSchema, database=database, programs=programs, domain=domain)
+    get_archive = One(
+        GetArchive,
+        database=database,
+        get_env=get_env,
+        get_schema=get_schema,
+        archives=ports.archives,
+    )
+    get_state_storage = One(GetStateStorage, database=database, cipher=cipher)
+    set_state_storage = One(SetStateStorage, database=database, cipher=cipher)
+    send_command = One(
+        SendCommand,
+        database=database,
+        programs=programs,
+        builder=builder,
+        update_unit=update_unit,
+        drain=drain,
+    )
+    list_unit_logs = One(ListUnitLogs, database=database, logs=logs, clock=clock)
+
+    # nodes
+    get_node = One(GetNode, database=database)
+    list_nodes = One(ListNodes, database=database)
+    edit_node = One(EditNode, database=database, sessions=sessions, clock=clock)
+    set_input = One(
+        SetInput,
+        database=database,
+        publisher=publisher,
+        clock=clock,
+        domain=domain,
+        payload_bytes_max=providers.Callable(_payload_bytes, settings),
+    )
+    create_edge = One(
+        CreateEdge, database=database, builder=builder, drain=drain, new_uuid=new_uuid
+    )
+
+    # messages
+    ingest = One(
+        Ingest,
+        database=database,
+        journal=ports.journal,
+        pack=providers.Object(pack_samples),
+        unpack=providers.Object(unpack_samples),
+        flush_seconds=settings.provided.pipes.buffer_flush_seconds,
+    )
+    store_state = One(
+        StoreState, database=database, clock=clock, send_interval_seconds=state_seconds
+    )
+    receive_messages = One(
+        ReceiveMessages,
+        ingest=ingest,
+        store_state=store_state,
+        logs=logs,
+        clock=clock,
+        log_seconds=settings.provided.devices.unit_log_expiration_seconds,
+    )
+    admit_device = One(AdmitDevice, database=database, authenticate=authenticate, domain=domain)
+    authorize_topic = One(
+        AuthorizeTopic,
+        database=database,
+        domains=providers.Callable(_accepted_domains, settings, facts),
+    )
+    answer_broker = One(AnswerBroker, authenticate=authenticate, authorize=authorize_topic)
+    presence = One(TrackPresence, database=database, drain=drain, clock=clock)
+
+    get_metrics = One(GetMetrics, database=database, clock=clock)

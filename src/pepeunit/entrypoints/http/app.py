@@ -1,0 +1,63 @@
+"""The REST application: doors in, one flat aiohttp application out (spec rest.md 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from pepeunit.codecs.rest.json_text import dump
+from pepeunit.entrypoints.http.endpoint import Authentication, Endpoint
+from pepeunit.entrypoints.http.middleware import Surroundings
+from pepeunit.entrypoints.http.openapi import openapi_document
+from pepeunit.entrypoints.http.route import Door, Route
+from pepeunit.entrypoints.http.site import Site
+from pepeunit.entrypoints.http.swagger import SwaggerUi
+from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+
+KEEPALIVE_SECONDS: Final = 75.0
+
+
+def make_app(
+    doors: Sequence[Door], authenticate: Authentication, site: Site, version: str
+) -> web.Application:
+    """Every route of every door, with and without a trailing slash, and their documentation.
+
+    ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent.
+    """
+    around = Surroundings(site)
+    app = web.Application(
+        middlewares=[around.observe, around.refuse],
+        client_max_size=site.limits.body_bytes_max,
+    )
+    lists = UnlimitedLists(site.limits.unlimited_lists_max)
+    routes = [route for door in doors for route in door.routes()]
+    for route in routes:
+        serve = Endpoint(route, authenticate, lists, site).serve
+        for path in _both_forms(route, site):
+            app.router.add_route(route.method, path, serve)
+    _document(app, routes, site, version)
+    return app
+
+
+def _both_forms(route: Route, site: Site) -> tuple[str, str]:
+    prefix = site.app_path if route.outside_api else site.api_path
+    path = (prefix + route.path).rstrip("/").replace("}", ":[^/]+}")  # aiohttp refuses braces
+    return path, f"{path}/"
+
+
+def _document(app: web.Application, routes: Sequence[Route], site: Site, version: str) -> None:
+    document = dump(openapi_document(routes, site, version))
+
+    async def openapi(request: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    path = f"{site.api_path}/openapi.json"
+    app.router.add_route("GET", path, openapi)
+    SwaggerUi(f"{site.app_path}/docs", path).add_to(app.router)
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """The runner to put sites on; the application writes its own access log."""
+    return web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)

@@ -1,0 +1,133 @@
+"""A route as aiohttp runs it: token, decoding, operation, answer (spec rest.md 2-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from types import NoneType
+from typing import Any, Final
+
+from aiohttp import web
+from attrs import frozen
+
+from pepeunit.codecs.rest.json_text import dump
+from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
+from pepeunit.codecs.rest.violations import RequestInvalid, Violation
+from pepeunit.domain.access.agent import ANONYMOUS, Agent
+from pepeunit.entrypoints.http.route import Call, File, Route
+from pepeunit.entrypoints.http.site import Site, client_address
+from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+
+TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
+
+Authentication = Callable[[str | None], Awaitable[Agent]]
+
+
+def asked_from(request: web.Request, site: Site) -> str:
+    """The client's address, seen through trusted proxies."""
+    forwarded = request.headers.getall("X-Forwarded-For", ())
+    return client_address(request.remote or "", forwarded, site.trusted_proxies)
+
+
+@frozen
+class Endpoint:
+    route: Route
+    authenticate: Authentication
+    lists: UnlimitedLists
+    site: Site
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        route = self.route
+        agent = ANONYMOUS
+        if route.reads_token:
+            agent = await self.authenticate(request.headers.get(TOKEN_HEADER))
+        parts = await self._decode(request)
+        query = parts.get("query")
+        unlimited = isinstance(query, Paged) and query.is_unlimited
+        with self.lists.one_of(asked_from(request, self.site)) if unlimited else nullcontext():
+            answer = await route.operation(agent, **parts)
+        return self._respond(request, answer)
+
+    async def _decode(self, request: web.Request) -> dict[str, Any]:
+        """Raises ``RequestInvalid`` with the violations of every part at once."""
+        route = self.route
+        parts: dict[str, Any] = {}
+        violations: list[Violation] = []
+        for place, declared in route.parts.items():
+            try:
+                match place:
+                    case "path":
+                        texts = {name: [text] for name, text in request.match_info.items()}
+                        parts[place] = read_texts(declared, place, texts)
+                    case "query":
+                        texts = {name: request.query.getall(name) for name in request.query}
+                        parts[place] = read_texts(declared, place, texts)
+                    case _:
+                        parts[place] = await _read_body(request, declared)
+            except RequestInvalid as invalid:
+                violations += invalid.violations
+        if violations:
+            raise RequestInvalid(tuple(violations))
+        if isinstance(query := parts.get("query"), Paged):
+            query.check_range(self.site.limits.page_rows_max)
+        if route.wants_call:
+            parts["call"] = Call(
+                asked_from(request, self.site),
+                {name.lower(): text for name, text in request.headers.items()},
+                await request.read(),
+            )
+        return parts
+
+    def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
+        if isinstance(answer, File):
+            return _file_response(request, answer)
+        if self.route.answer is NoneType:
+            return web.Response(status=self.route.status)
+        return web.Response(
+            body=dump(answer), status=self.route.status, content_type="application/json"
+        )
+
+
+async def _read_body(request: web.Request, declared: type) -> Any:
+    body = await request.read()
+    if body and not _is_json(request.content_type):
+        violation = Violation(
+            "model_attributes_type", ("body",), "Content-Type should be application/json"
+        )
+        raise RequestInvalid((violation,))
+    return read_json(declared, body)
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type == "application/json" or content_type.endswith("+json")
+
+
+def _file_response(request: web.Request, file: File) -> web.StreamResponse:
+    """The whole file, or the one byte range asked for (RFC 9110, 14)."""
+    headers = {"Content-Type": file.media_type}
+    if file.etag is None:
+        return web.Response(body=file.content, headers=headers)
+    etag = f'"{file.etag}"'
+    headers |= {"ETag": etag, "Accept-Ranges": "bytes"}
+    known = [text.strip() for text in request.headers.get("If-None-Match", "").split(",")]
+    if etag in known or "*" in known:
+        return web.Response(status=304, headers=headers)
+    wanted = _range(request, etag)
+    if wanted is None:
+        return web.Response(body=file.content, headers=headers)
+    size = len(file.content)
+    start, end, _ = wanted.indices(size)
+    if start >= end:
+        return web.Response(status=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return web.Response(status=206, body=file.content[start:end], headers=headers)
+
+
+def _range(request: web.Request, etag: str) -> slice | None:
+    if request.headers.get("If-Range", etag) != etag:
+        return None
+    try:
+        wanted = request.http_range
+    except ValueError:  # several ranges, or not understood: the whole file is a valid answer
+        return None
+    return None if wanted.start is None and wanted.stop is None else wanted

@@ -1,0 +1,143 @@
+"""What surrounds every operation: refusals as JSON, headers, origins, the access log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import uuid4
+
+from aiohttp import web
+from attrs import frozen
+
+from pepeunit.codecs.rest.json_text import dump
+from pepeunit.codecs.rest.violations import PageOutOfRange, RequestInvalid
+from pepeunit.domain.errors import Refused, Unavailable
+from pepeunit.entrypoints.http.endpoint import asked_from
+from pepeunit.entrypoints.http.refusals import (
+    Answer,
+    bug_answer,
+    refusal_answer,
+    too_large_answer,
+    too_many_lists_answer,
+    unavailable_answer,
+    unreadable_answer,
+    violations_answer,
+)
+from pepeunit.entrypoints.http.site import Site
+from pepeunit.entrypoints.http.unlimited_lists import TooManyLists
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("pepeunit.access")
+
+Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PREFLIGHT_SECONDS: Final = 600
+HEADERS: Final = {
+    "Server": "pepeunit",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+SECURE_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        body=dump({"detail": answer.detail}),
+        status=answer.status,
+        headers=answer.headers,
+        content_type="application/json",
+    )
+
+
+def _answer(error: Exception, site: Site) -> Answer:
+    match error:
+        case Refused():
+            return refusal_answer(error)
+        case Unavailable():
+            log.warning("unavailable: %s", error)
+            return unavailable_answer(error)
+        case RequestInvalid():
+            return violations_answer(error.violations)
+        case PageOutOfRange():
+            return Answer(422, error.text)
+        case TooManyLists():
+            return too_many_lists_answer(error.lists_max)
+        case web.HTTPRequestEntityTooLarge():
+            return too_large_answer(site.limits.body_bytes_max)
+        case web.RequestPayloadError():
+            return unreadable_answer()
+        case web.HTTPMethodNotAllowed():
+            return Answer(405, "Method Not Allowed", {"Allow": error.headers["Allow"]})
+        case web.HTTPException():
+            return Answer(error.status, error.reason)
+        case _:
+            incident = uuid4().hex[:12]
+            log.error("incident %s", incident, exc_info=error)
+            return bug_answer(incident)
+
+
+@frozen
+class Surroundings:
+    """The two middlewares of the application, outermost first."""
+
+    site: Site
+
+    @web.middleware
+    async def observe(self, request: web.Request, handler: Next) -> web.StreamResponse:
+        """Add the headers of every answer and write one line without query, body or token."""
+        began = time.perf_counter()
+        response = self._preflight(request) or await handler(request)
+        for name, text in HEADERS.items():
+            response.headers.setdefault(name, text)
+        if self.site.facts.is_secure:
+            response.headers.update(SECURE_HEADERS)
+        self._allow_origin(request, response)
+        access_log.info(
+            "%s %s %s %d %d bytes %.1f ms",
+            asked_from(request, self.site),
+            request.method,
+            request.rel_url.raw_path,
+            response.status,
+            response.content_length or 0,
+            (time.perf_counter() - began) * 1000,
+        )
+        return response
+
+    @web.middleware
+    async def refuse(self, request: web.Request, handler: Next) -> web.StreamResponse:
+        """Turn every error into its answer; a bug into an incident that the log explains."""
+        try:
+            return await handler(request)
+        except Exception as error:
+            response = _response(_answer(error, self.site))
+            if response.status == 413:
+                response.force_close()
+            return response
+
+    def _is_allowed(self, request: web.Request) -> bool:
+        return request.headers.get("Origin") in self.site.cors_origins
+
+    def _preflight(self, request: web.Request) -> web.Response | None:
+        asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if not asks or not self._is_allowed(request):
+            return None
+        headers = {
+            "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+            "Access-Control-Allow-Headers": "content-type, x-auth-token",
+            "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
+        }
+        return web.Response(status=204, headers=headers)
+
+    def _allow_origin(self, request: web.Request, response: web.StreamResponse) -> None:
+        if not self.site.cors_origins:
+            return
+        response.headers["Vary"] = "Origin"
+        if self._is_allowed(request):
+            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"

@@ -1,0 +1,106 @@
+"""One REST operation as a value: decoding, answering and documentation read the same types."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import NoneType
+from typing import Any, Final, Protocol, get_type_hints
+
+import attrs
+from attrs import frozen
+
+PART_NAMES: Final = ("path", "query", "body")
+
+
+@frozen
+class Call:
+    """What a few operations need of the raw request. ``address`` is the client's, behind trusted
+    proxies too; header names are lower case."""
+
+    address: str
+    headers: Mapping[str, str]
+    content: bytes
+
+
+@frozen
+class File:
+    """A body that is not JSON. ``etag`` without quotes; with it byte ranges are served."""
+
+    content: bytes
+    media_type: str
+    etag: str | None = None
+
+
+Operation = Callable[..., Awaitable[Any]]
+
+
+@frozen
+class Route:
+    """An operation below the API prefix, or below the application's when ``outside_api``.
+
+    ``parts`` maps ``path``, ``query`` and ``body`` to the attrs classes that decode them;
+    ``answer`` is the model, ``None`` for 204 without a body, or :class:`File`.
+    """
+
+    method: str
+    path: str
+    operation: Operation
+    tag: str
+    parts: Mapping[str, type]
+    wants_call: bool
+    answer: Any
+    status: int
+    summary: str
+    notes: str
+    media_type: str
+    reads_token: bool
+    outside_api: bool
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        path: str,
+        operation: Operation,
+        *,
+        status: int | None = None,
+        media_type: str = "application/json",
+        reads_token: bool = True,
+        outside_api: bool = False,
+    ) -> Route:
+        """Read the types from the operation's signature.
+
+        Its first parameter is ``agent``; ``path``, ``query``, ``body`` and ``call`` are passed by
+        name when declared. The docstring gives summary and notes. Raises ``TypeError`` for any
+        other parameter and for parts that are not attrs classes.
+        """
+        hints = get_type_hints(operation)
+        answer = hints.pop("return")
+        hints.pop("agent")
+        wants_call = hints.pop("call", None) is not None
+        for name, declared in hints.items():
+            if name not in PART_NAMES or not attrs.has(declared):
+                raise TypeError(f"{operation.__qualname__}: parameter {name} cannot be decoded")
+        summary, _, notes = (inspect.getdoc(operation) or "").partition("\n\n")
+        return cls(
+            method=method,
+            path=path,
+            operation=operation,
+            tag="instance" if outside_api else path.split("/")[1],
+            parts=hints,
+            wants_call=wants_call,
+            answer=answer,
+            status=status or (204 if answer is NoneType else 200),
+            summary=" ".join(summary.split()),
+            notes=notes,
+            media_type=media_type,
+            reads_token=reads_token,
+            outside_api=outside_api,
+        )
+
+
+class Door(Protocol):
+    """A group of operations over the use cases it holds."""
+
+    def routes(self) -> Sequence[Route]: ...

@@ -1,0 +1,66 @@
+"""What the door must know of its installation (rulings 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from attrs import frozen
+
+from pepeunit.codecs.rest.requests import PAGE_ROWS_MAX
+from pepeunit.domain.units.env import InstanceFacts
+
+Network = IPv4Network | IPv6Network
+
+
+@frozen
+class HttpLimits:
+    """``page_rows_max`` is ``PU_MAX_PAGINATION_SIZE``; ``unlimited_lists_max`` counts lists
+    without limit in flight per client address (rulings 5)."""
+
+    body_bytes_max: int = 50 * 1024 * 1024
+    page_rows_max: int = PAGE_ROWS_MAX
+    unlimited_lists_max: int = 8
+
+
+@frozen
+class Site:
+    """``cors_origins`` lists the origins of web pages that may call; none by default."""
+
+    facts: InstanceFacts
+    cors_origins: frozenset[str] = frozenset()
+    trusted_proxies: tuple[Network, ...] = ()
+    limits: HttpLimits = HttpLimits()
+
+    @property
+    def app_path(self) -> str:
+        return self.facts.app_prefix
+
+    @property
+    def api_path(self) -> str:
+        return self.facts.app_prefix + self.facts.api_prefix
+
+
+def client_address(peer: str, forwarded_for: Iterable[str], trusted: tuple[Network, ...]) -> str:
+    """The address of who really asks.
+
+    ``forwarded_for`` are the values of ``X-Forwarded-For`` from left to right. They are believed
+    from the right as long as the one who wrote them is a trusted proxy.
+    """
+    address = peer
+    hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
+    while hops and _is_in(address, trusted):
+        hop = hops.pop()
+        try:
+            address = str(ip_address(hop))
+        except ValueError:
+            break
+    return address
+
+
+def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)

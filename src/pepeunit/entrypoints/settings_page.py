@@ -1,0 +1,45 @@
+"""The page of settings, made by ``python -m pepeunit.entrypoints.settings_page``."""
+
+from __future__ import annotations
+
+import sys
+
+from pepeunit.entrypoints.settings import OTHER_NAMES, WITHOUT_USE, known_settings
+
+HEAD = """\
+# Settings
+
+Every setting is an environment variable. An empty one counts as not set. All mistakes are told at
+once at start; unknown `PU_*` names are warned about. Secrets are never printed.
+
+| name | default | what it does |
+|---|---|---|
+"""
+
+OTHERS = """
+## Names of the reference platform
+
+| name | here |
+|---|---|
+"""
+
+
+def settings_page() -> str:
+    """The whole page as Markdown."""
+    rows = [
+        f"| `{known.name}` | {_cell(known.default_text)} | {known.description}"
+        f"{' **Secret.**' if known.secret else ''}"
+        f"{' *Accepted, has no effect yet.*' if not known.built else ''} |\n"
+        for known in known_settings()
+    ]
+    others = [f"| `{name}` | `{meant}` |\n" for name, meant in OTHER_NAMES.items()]
+    without = [f"| `{name}` | no use: {reason} |\n" for name, reason in WITHOUT_USE.items()]
+    return HEAD + "".join(rows) + OTHERS + "".join(others) + "".join(without)
+
+
+def _cell(default: str) -> str:
+    return default if " " in default or "`" in default or default == "empty" else f"`{default}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_page())
