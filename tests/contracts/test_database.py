@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from uuid import uuid4
 
@@ -36,6 +37,13 @@ from tests.doubles.rows import (
 
 class Undo(Exception):
     pass
+
+
+async def opened(database: Database, count: int) -> None:
+    """Let the store open its connections, so that what follows really happens at once."""
+    async with AsyncExitStack() as stack:
+        for _ in range(count):
+            await stack.enter_async_context(database.read())
 
 
 async def stored(database: Database) -> Household:
@@ -470,6 +478,7 @@ async def test_two_who_lock_one_row_come_one_after_the_other(database: Database)
             await tx.nodes.put([evolve(node, max_connections=node.max_connections + 1)])
             events.append(name)
 
+    await opened(database, 4)
     await asyncio.gather(*(raise_connections(name) for name in "abcd"))
     assert events[::2] == events[1::2]
     async with database.read() as rows:
@@ -488,6 +497,7 @@ async def test_a_named_lock_is_held_until_the_transaction_ends(database: Databas
                 await tx.users.count()
             events.append(name)
 
+    await opened(database, 4)
     await asyncio.gather(*(work(name) for name in "abcd"))
     assert events[::2] == events[1::2]
 
@@ -553,6 +563,7 @@ async def test_two_claimers_never_get_one_command(database: Database) -> None:
                 await tx.users.count()
             return [command.uuid for command in claimed]
 
+    await opened(database, 2)
     both = await asyncio.gather(claim(), claim())
     assert len(both[0]) + len(both[1]) == 30
     assert len({*both[0], *both[1]}) == 30

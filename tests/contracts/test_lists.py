@@ -16,7 +16,9 @@ from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Invalid
-from pepeunit.domain.nodes.node import NodeType
+from pepeunit.domain.nodes.node import Node, NodeType
+from pepeunit.domain.repos.repo import Repo
+from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.ports.database import Database, Transaction
 from pepeunit.ports.nodes import NodeQuery
@@ -84,14 +86,12 @@ async def test_a_list_shows_exactly_what_the_scope_admits(
         for agent in agents(built):
             scope = Scope.of(agent, levels)
 
-            def admitted(rows: Sequence[object], scope: Scope = scope) -> set[UUID]:
+            def admitted(rows: Sequence[Repo | Unit | Node], scope: Scope = scope) -> set[UUID]:
                 return {
-                    row.uuid  # type: ignore[attr-defined]
+                    row.uuid
                     for row in rows
                     if scope.admits(
-                        row.resource(  # type: ignore[attr-defined]
-                            permitted=(scope.permitted_agent, row.uuid) in granted  # type: ignore[attr-defined]
-                        )
+                        row.resource(permitted=(scope.permitted_agent, row.uuid) in granted)
                     )
                 }
 
