@@ -115,3 +115,16 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / "data", 65534, 65534)
     with pytest.raises(Unavailable, match="belongs to user 65534"):
         Installation.open(tmp_path / "data")
+
+
+def test_a_command_may_look_while_a_server_holds_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no installation"):
+        Installation.look(tmp_path)
+    held = Installation.open(tmp_path)
+    held.change("PU_DOMAIN", "iot.example")
+    seen = Installation.look(tmp_path)
+    assert (seen.keys, seen.facts) == (held.keys, held.facts)
+    seen.close()
+    with pytest.raises(Unavailable, match="used by process"):
+        Installation.open(tmp_path)
+    held.close()

@@ -30,7 +30,7 @@ _CLASSES: Final = {
     "lower": "a-z",
     "print": " -~",
     "punct": "!-/:-@\\[-`{-~",
-    "space": "\\s",
+    "space": " \\t-\\r",
     "upper": "A-Z",
     "xdigit": "0-9a-fA-F",
 }
@@ -60,17 +60,21 @@ class Ignore:
 
         A file brought back inside a removed directory is still lost, as in git.
         """
-        directory, slash, _ = path.rpartition("/")
-        return bool(slash and self.removes_directory(directory)) or self._decides(path, False)
+        return self._removes(_octets(path), directory=False)
 
     def removes_directory(self, path: str) -> bool:
-        """The same for a directory; remembered, because its files all ask."""
-        known = self._directories.get(path)
-        if known is None:
-            above, slash, _ = path.rpartition("/")
-            known = bool(slash and self.removes_directory(above)) or self._decides(path, True)
-            self._directories[path] = known
-        return known
+        """The same for a directory."""
+        return self._removes(_octets(path), directory=True)
+
+    def _removes(self, path: str, directory: bool) -> bool:
+        """Directories are remembered, because their files all ask."""
+        if directory and path in self._directories:
+            return self._directories[path]
+        above, slash, _ = path.rpartition("/")
+        removed = bool(slash and self._removes(above, True)) or self._decides(path, directory)
+        if directory:
+            self._directories[path] = removed
+        return removed
 
     def _decides(self, path: str, directory: bool) -> bool:
         parts = path.split("/")
@@ -85,7 +89,7 @@ def read_ignore(text: bytes) -> Ignore:
 
     Raises ``OverLimit`` (topic git) above PATTERNS_MAX patterns.
     """
-    lines = text.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
+    lines = text.removeprefix(b"\xef\xbb\xbf").decode("latin-1").split("\n")
     patterns = [pattern for line in lines if (pattern := _read_line(line)) is not None]
     if len(patterns) > PATTERNS_MAX:
         raise OverLimit(
@@ -95,6 +99,11 @@ def read_ignore(text: bytes) -> Ignore:
             actual=len(patterns),
         )
     return Ignore(tuple(patterns))
+
+
+def _octets(path: str) -> str:
+    """One character per byte, since git's ``?`` and ``[...]`` stand for one byte."""
+    return path.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _read_line(line: str) -> Pattern | None:
@@ -113,7 +122,7 @@ def _read_line(line: str) -> Pattern | None:
         return None
     segments: list[re.Pattern[str] | None] = [] if anchored else [_ANY_DEPTH]
     for part in parts:
-        if part == "**" and anchored:
+        if anchored and len(part) > 1 and not part.strip("*"):
             if not (segments and segments[-1] is _ANY_DEPTH):
                 segments.append(_ANY_DEPTH)
         elif (compiled := _compile(part)) is not None:
@@ -208,7 +217,7 @@ def _bracket(part: str, at: int) -> tuple[str | None, int]:
             high, at = _character(part, at + 1)
             if high is None:
                 return None, at
-            inside += f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
+            inside += f"{re.escape(low)}-{re.escape(high)}" if low <= high else re.escape(low)
         else:
             inside += re.escape(low)
     if at >= len(part):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from pepeunit.entrypoints.settings import OTHER_NAMES, WITHOUT_USE, known_settings
+import attrs
+
+from pepeunit.entrypoints.setting_values import METADATA_KEY, Setting
+from pepeunit.entrypoints.settings import (
+    GROUPS,
+    OTHER_NAMES,
+    WITHOUT_USE,
+    Settings,
+    known_settings,
+)
 
 HEAD = """\
 # Settings
@@ -35,6 +44,20 @@ def settings_page() -> str:
     others = [f"| `{name}` | `{meant}` |\n" for name, meant in OTHER_NAMES.items()]
     without = [f"| `{name}` | no use: {reason} |\n" for name, reason in WITHOUT_USE.items()]
     return HEAD + "".join(rows) + OTHERS + "".join(others) + "".join(without)
+
+
+def settings_in_effect(settings: Settings) -> str:
+    """``NAME=value`` lines, secrets masked, the changed ones marked."""
+    lines = []
+    for group in GROUPS:
+        values = getattr(settings, group)
+        for one in attrs.fields(type(values)):
+            known: Setting = one.metadata[METADATA_KEY]
+            value = getattr(values, one.name)
+            shown = "(secret)" if known.secret and value else value
+            mark = "" if value == one.default else "  # set"
+            lines.append(f"{known.name}={shown}{mark}")
+    return "\n".join(lines)
 
 
 def _cell(default: str) -> str:

@@ -72,6 +72,22 @@ class Installation:
                 "choose another --data-dir or mend its rights"
             ) from error
 
+    @classmethod
+    def look(cls, path: Path) -> Self:
+        """An installation another process may be using: keys and facts to read, no lock.
+
+        For commands beside a running server. Raises ``Unavailable`` when there is none.
+        """
+        path = path.absolute()
+        try:
+            keys = _read(path / "keys.json")
+            facts = _read(path / "instance.json") or {}
+        except OSError as error:
+            raise _unavailable(f"{error.filename}: {os.strerror(error.errno or 0)}") from error
+        if keys is None:
+            raise _unavailable(f"{path} holds no installation: run pepeunit serve there first")
+        return cls(path, keys, facts, None)
+
     @property
     def postgres(self) -> Path:
         return self.path / "postgres"

@@ -136,10 +136,17 @@ def server_processes(cluster: Path) -> list[int]:
 
 def _works_in(pid: int, cluster: Path) -> bool:
     try:
-        program = Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
-        return program == "postgres" and Path(f"/proc/{pid}/cwd").samefile(cluster)
+        return Path(f"/proc/{pid}/cwd").samefile(cluster) and _runs_postgres(pid)
     except OSError:  # gone, or somebody else's
         return False
+
+
+def _runs_postgres(pid: int) -> bool:
+    try:
+        program = Path(f"/proc/{pid}/exe").readlink().name
+    except FileNotFoundError:
+        return True  # ending: its memory, which the next server must not meet, may still be there
+    return program.removesuffix(" (deleted)") == "postgres"
 
 
 def _signal(pid: int, cluster: Path, signum: signal.Signals) -> None:

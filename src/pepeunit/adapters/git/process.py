@@ -162,7 +162,11 @@ async def _running(
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        # With something left in a pipe neither the pipe nor the wait would end.
+        for pipe in (process.stdout, process.stderr):
+            while pipe is not None and await pipe.read(CHUNK_BYTES):
+                pass
+        await process.wait()
 
 
 async def _forever(watch: Callable[[], Awaitable[None]]) -> None:

@@ -80,11 +80,26 @@ class Forge:
             self._runner = None
 
     async def create(self, name: str, credentials: GitCredentials | None = None) -> None:
-        """Host an empty repository ``group/name``, private when it gets credentials."""
+        """Host a repository ``group/name``, private when it gets credentials.
+
+        It is empty unless an earlier forge left it in the folder.
+        """
         home = self._home(name)
-        home.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)
         await self._run(home, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
-        self._projects[name] = Project(len(self._projects) + 1, credentials)
+        commits = int(await self._run(home, "rev-list", "--count", "--all"))
+        self._projects[name] = Project(len(self._projects) + 1, credentials, commits=commits)
+
+    async def tags(self, name: str) -> Mapping[str, Sha]:
+        """Its tags with their commits."""
+        listed = await self._run(
+            self._home(name),
+            "for-each-ref",
+            "--format=%(refname:strip=2) %(objectname)",
+            "refs/tags/",
+        )
+        pairs = (line.split(" ") for line in listed.decode().splitlines())
+        return {tag: Sha(commit) for tag, commit in pairs}
 
     async def commit(
         self,
@@ -229,6 +244,8 @@ class Forge:
                 os.kill(process.pid, signal.SIGKILL)
             raise
         finally:
+            while await process.stdout.read(CHUNK_BYTES):
+                pass
             await process.wait()
 
     async def _head(self, name: str, branch: str) -> Sha:

@@ -1,0 +1,7 @@
+.PHONY: run test check bench crash
+
+run:    ; @scripts/run $(ARGS)
+test:   ; @scripts/test $(ARGS)
+check:  ; @scripts/check
+bench:  ; @scripts/bench $(ARGS)
+crash:  ; @scripts/crash $(ARGS)

@@ -1,0 +1,1 @@
+"""One revision a file, named in the order they run."""

@@ -1,0 +1,119 @@
+"""Filters, scopes, search, order and slices as SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Table,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
+
+from pepeunit.adapters.postgres.statements import Statements
+from pepeunit.adapters.postgres.tables import permissions
+from pepeunit.codecs.text import search_words
+from pepeunit.domain.access.scope import Scope
+from pepeunit.domain.access.visibility import Visibility
+from pepeunit.ports.paging import Order, OrderKey, Page, Slice
+
+T = TypeVar("T")
+Clause = ColumnElement[bool]
+
+_ESCAPE: Final = "\\"
+_LITERAL: Final = str.maketrans({sign: _ESCAPE + sign for sign in "%_" + _ESCAPE})
+
+
+def one_of(column: ColumnElement[Any], uuids: Collection[UUID]) -> Clause:
+    """``= ANY(array)``: one statement text however many there are."""
+    return column == any_(bindparam(None, list(uuids), type_=ARRAY(Uuid)))
+
+
+def filters(**wanted: tuple[ColumnElement[Any], Any]) -> list[Clause]:
+    """A clause for each named ``(column, value)`` whose value is not None."""
+    return [
+        one_of(column, value) if isinstance(value, frozenset) else column == value
+        for column, value in wanted.values()
+        if value is not None
+    ]
+
+
+def searched(search: str | None, *columns: ColumnElement[str]) -> list[Clause]:
+    """Every word must occur in at least one column, ignoring case; no sign is a wildcard."""
+    return [
+        or_(*(column.ilike(f"%{word.translate(_LITERAL)}%", escape=_ESCAPE) for column in columns))
+        for word in search_words(search)
+    ]
+
+
+def visible(scope: Scope, table: Table, unit: ColumnElement[UUID] | None = None) -> Clause:
+    """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
+    level = table.c.visibility_level
+    narrowed = (
+        true()
+        if scope.levels == frozenset(Visibility)
+        else level.in_(sorted(found.value for found in scope.levels))
+    )
+    if scope.everything:
+        return narrowed
+    grounds: list[Clause] = []
+    if scope.public:
+        grounds.append(level == Visibility.PUBLIC.value)
+    if scope.internal:
+        grounds.append(level == Visibility.INTERNAL.value)
+    if scope.owner is not None:
+        grounds.append(table.c.creator_uuid == scope.owner)
+    if scope.unit is not None and unit is not None:
+        grounds.append(unit == scope.unit)
+    if scope.permitted_agent is not None:
+        grounds.append(
+            exists().where(
+                permissions.c.agent_uuid == scope.permitted_agent,
+                permissions.c.resource_uuid == table.c.uuid,
+            )
+        )
+    return and_(narrowed, or_(false(), *grounds))
+
+
+def ordered(
+    statement: Select[Any],
+    orders: tuple[Order, ...],
+    columns: Mapping[OrderKey, ColumnElement[Any]],
+    uuid: ColumnElement[Any],
+) -> Select[Any]:
+    keys = (
+        (columns[order.key].desc() if order.descending else columns[order.key].asc())
+        for order in orders
+    )
+    return statement.order_by(*keys, uuid)
+
+
+async def page(
+    statements: Statements, statement: Select[Any], cut: Slice, to_value: Callable[[Any], T]
+) -> Page[T]:
+    """The slice and the count in one statement; an empty page beyond the offset needs another."""
+    if not cut.offset and not cut.limit:
+        rows = (await statements.read(statement)).all()
+        return Page(len(rows), tuple(map(to_value, rows)))
+    counted = statement.add_columns(func.count().over().label("rows_found"))
+    sliced = counted.limit(cut.limit or None).offset(cut.offset or None)
+    rows = (await statements.read(sliced)).all()
+    if rows:
+        return Page(rows[0].rows_found, tuple(map(to_value, rows)))
+    if not cut.offset:
+        return Page(0, ())
+    total = select(func.count()).select_from(statement.order_by(None).subquery())
+    return Page((await statements.read(total)).scalar_one(), ())

@@ -1,0 +1,92 @@
+"""Users in PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attrs import frozen
+from sqlalchemy import bindparam, func, select
+
+from pepeunit.adapters.postgres.selecting import filters, ordered, page, searched
+from pepeunit.adapters.postgres.statements import Statements, upsert
+from pepeunit.adapters.postgres.tables import users
+from pepeunit.codecs.text import is_storable, require_storable
+from pepeunit.domain.ids import UserId
+from pepeunit.domain.users.user import User, UserRole, UserStatus
+from pepeunit.ports.paging import OrderKey, Page
+from pepeunit.ports.users import UserQuery
+
+_GET: Final = select(users).where(users.c.uuid == bindparam("uuid"))
+_BY_LOGIN: Final = select(users).where(func.lower(users.c.login) == func.lower(bindparam("login")))
+_PUT: Final = upsert(users, "uuid")
+_ORDERS: Final = {
+    OrderKey.CREATE_DATETIME: users.c.create_datetime,
+    OrderKey.NAME: users.c.login.collate("C"),
+}
+
+
+def to_user(row: Any) -> User:
+    return User(
+        uuid=row.uuid,
+        login=row.login,
+        role=UserRole(row.role),
+        status=UserStatus(row.status),
+        password_hash=row.password_hash,
+        create_datetime=row.create_datetime,
+        grafana_org_name=row.grafana_org_name,
+        grafana_org_id=row.grafana_org_id,
+        telegram_chat_id=row.telegram_chat_id,
+        token_generation=row.token_generation,
+    )
+
+
+def to_row(user: User) -> dict[str, Any]:
+    row = {
+        "uuid": user.uuid,
+        "login": user.login,
+        "role": user.role.value,
+        "status": user.status.value,
+        "password_hash": user.password_hash,
+        "create_datetime": user.create_datetime,
+        "grafana_org_name": user.grafana_org_name,
+        "grafana_org_id": user.grafana_org_id,
+        "telegram_chat_id": user.telegram_chat_id,
+        "token_generation": user.token_generation,
+    }
+    require_storable(row.items())
+    return row
+
+
+@frozen
+class PostgresUsers:
+    """Implements :class:`~pepeunit.ports.users.Users`."""
+
+    statements: Statements
+
+    async def get(self, uuid: UserId, *, for_update: bool = False) -> User | None:
+        row = await self.statements.get(_GET, uuid, for_update=for_update)
+        return to_user(row) if row is not None else None
+
+    async def by_login(self, login: str) -> User | None:
+        if not is_storable(login):
+            return None
+        row = (await self.statements.read(_BY_LOGIN, {"login": login})).one_or_none()
+        return to_user(row) if row is not None else None
+
+    async def find(self, query: UserQuery) -> Page[User]:
+        statement = select(users).where(
+            *filters(
+                uuids=(users.c.uuid, query.uuids),
+                role=(users.c.role, query.role and query.role.value),
+                status=(users.c.status, query.status and query.status.value),
+            ),
+            *searched(query.search, users.c.login),
+        )
+        statement = ordered(statement, query.order, _ORDERS, users.c.uuid)
+        return await page(self.statements, statement, query.slice, to_user)
+
+    async def count(self) -> int:
+        return await self.statements.count(users)
+
+    async def put(self, user: User) -> None:
+        await self.statements.write(_PUT, to_row(user))

@@ -1,0 +1,264 @@
+"""The command ``pepeunit``: what it accepts, what it prints, how it ends.
+
+Exit codes::
+
+    0    done; also after SIGTERM or Ctrl-C while serving
+    1    refused, or a step of the demo failed; the reason is on stderr
+    2    the command line or a setting is wrong; stderr lists everything
+    3    the world's part: port taken, data directory in use, disk full
+    130  interrupted before it was done
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from pepeunit.domain.errors import Invalid, Refused, Unavailable
+from pepeunit.domain.users.user import UserRole
+from pepeunit.entrypoints.cli.control import RemoteAccounts
+from pepeunit.entrypoints.cli.demo import demo
+from pepeunit.entrypoints.cli.narrator import Narrator
+from pepeunit.entrypoints.cli.platform import Accounts, Platform, Running, ServeOptions
+
+DONE: Final = 0
+REFUSED: Final = 1
+WRONG_INPUT: Final = 2
+UNAVAILABLE: Final = 3
+INTERRUPTED: Final = 130
+STOP_SECONDS_MAX: Final = 4.8
+PORT_MAX: Final = 65535
+
+Command = Callable[[Platform, argparse.Namespace], Awaitable[int]]
+
+
+def run(argv: Sequence[str], platform: Platform) -> int:
+    """Obey one command line (without the program's name); the exit code."""
+    arguments = parser(platform.version).parse_args(argv)
+    command: Command = arguments.command
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_until_signalled(command(platform, arguments), arguments))
+    except Invalid as refusal:
+        lines = [f"{path}: {text}" if path else text for path, text in refusal.violations]
+        return _complain(WRONG_INPUT, *lines)
+    except Refused as refusal:
+        return _complain(REFUSED, refusal.message)
+    except Unavailable as outage:
+        return _complain(UNAVAILABLE, str(outage))
+    except OSError as error:
+        return _complain(UNAVAILABLE, _explained(error))
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """The whole grammar of the command line."""
+    top = argparse.ArgumentParser(
+        prog="pepeunit", description="Git repositories become programs for IoT devices."
+    )
+    top.add_argument("--version", action="version", version=f"pepeunit {version}")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="where all state is kept (default: $XDG_DATA_HOME/pepeunit, "
+        "which is ~/.local/share/pepeunit unless set; pepeunit-demo for the demo)",
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, obey: Command, text: str, on_signal: int = INTERRUPTED) -> None:
+        made = commands.add_parser(name, help=text, description=text, parents=[shared])
+        made.set_defaults(command=obey, on_signal=on_signal)
+        options[name] = made
+
+    options: dict[str, argparse.ArgumentParser] = {}
+    command("serve", _serve, "run the whole platform in this process", on_signal=DONE)
+    command("demo", _demo, "show a device's whole life on this machine", on_signal=DONE)
+    command("migrate", _migrate, "bring the stores to this version's schema")
+    command("config", _config, "print the settings in effect, secrets masked")
+    command("user", _everyone, "manage accounts, also while the platform runs")
+    options["serve"].add_argument("--host", metavar="H", help="address to listen on")
+    options["serve"].add_argument("--http-port", type=_port, metavar="N")
+    options["serve"].add_argument("--mqtt-port", type=_port, metavar="N")
+    options["demo"].add_argument(
+        "--once", action="store_true", help="end after the last step instead of staying up"
+    )
+    actions = options["user"].add_subparsers(required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="open an account and print its password")
+    create.add_argument("login")
+    create.add_argument("--admin", action="store_true", help="make it an administrator")
+    create.set_defaults(command=_create)
+    reset = actions.add_parser("reset-password", help="print a new password, end all sessions")
+    reset.add_argument("login")
+    reset.set_defaults(command=_reset_password)
+    actions.add_parser("list", help="print all accounts").set_defaults(command=_everyone)
+    return top
+
+
+async def _serve(platform: Platform, arguments: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    data_dir = _data_dir(arguments)
+    options = ServeOptions(data_dir, arguments.host, arguments.http_port, arguments.mqtt_port)
+    async with platform.serve(options) as running:
+        _announce(platform.version, data_dir, running)
+        await asyncio.Event().wait()
+    return DONE
+
+
+def _announce(version: str, data_dir: Path, running: Running) -> None:
+    rows = {
+        "web": running.base_url,
+        "API": running.base_url + "/docs",
+        "MQTT": f"{running.mqtt_host}:{running.mqtt_port}",
+        "data": str(data_dir),
+    }
+    if running.login and running.one_time_password:
+        rows["login"] = running.login
+        rows["password"] = f"{running.one_time_password}   (shown this once; change it)"
+    rows["stop"] = "Ctrl-C"
+    Narrator().closing(f"Pepeunit {version} is up", rows)
+
+
+async def _demo(platform: Platform, arguments: argparse.Namespace) -> int:
+    data_dir = _data_dir(arguments, "pepeunit-demo")
+    (data_dir / "demo").mkdir(mode=0o700, parents=True, exist_ok=True)
+    logging.basicConfig(filename=data_dir / "demo" / "platform.log", level=logging.INFO)
+    try:
+        await demo(platform, data_dir, once=arguments.once, tell=Narrator())
+    except Unavailable as outage:
+        return _complain(
+            REFUSED, f"the demo stopped: {outage}", f"log: {data_dir}/demo/platform.log"
+        )
+    return DONE
+
+
+async def _migrate(platform: Platform, arguments: argparse.Namespace) -> int:
+    print(f"the stores are at revision {await platform.migrate(_data_dir(arguments))}")
+    return DONE
+
+
+async def _config(platform: Platform, arguments: argparse.Namespace) -> int:
+    print(platform.config(_data_dir(arguments)))
+    return DONE
+
+
+async def _create(platform: Platform, arguments: argparse.Namespace) -> int:
+    role = UserRole.ADMIN if arguments.admin else UserRole.USER
+
+    async def create(accounts: Accounts) -> None:
+        print(f"{arguments.login}: password {await accounts.create(arguments.login, role)}")
+
+    return await _with_accounts(platform, arguments, create)
+
+
+async def _reset_password(platform: Platform, arguments: argparse.Namespace) -> int:
+    async def reset(accounts: Accounts) -> None:
+        print(f"{arguments.login}: password {await accounts.reset_password(arguments.login)}")
+
+    return await _with_accounts(platform, arguments, reset)
+
+
+async def _everyone(platform: Platform, arguments: argparse.Namespace) -> int:
+    async def everyone(accounts: Accounts) -> None:
+        for account in await accounts.everyone():
+            print(
+                f"{account.login:<20} {account.role.value:<6} {account.status.value:<10} "
+                f"{account.create_datetime:%Y-%m-%d %H:%M}"
+            )
+
+    return await _with_accounts(platform, arguments, everyone)
+
+
+async def _with_accounts(
+    platform: Platform, arguments: argparse.Namespace, act: Callable[[Accounts], Awaitable[None]]
+) -> int:
+    """Through the running platform where there is one, else by opening the stores."""
+    data_dir = _data_dir(arguments)
+    remote = RemoteAccounts(data_dir)
+    if remote.is_there():
+        await act(remote)
+    else:
+        async with platform.open_accounts(data_dir) as accounts:
+            await act(accounts)
+    return DONE
+
+
+def _data_dir(arguments: argparse.Namespace, name: str = "pepeunit") -> Path:
+    chosen: Path | None = arguments.data_dir
+    if chosen is not None:
+        return chosen.expanduser().absolute()
+    shared = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(shared).expanduser().absolute() / name
+
+
+async def _until_signalled(work: Awaitable[int], arguments: argparse.Namespace) -> int:
+    """Run the work; SIGTERM and SIGINT cancel it, and after ``STOP_SECONDS_MAX`` end us hard.
+
+    The database ends with its parent, and what was acknowledged is stored, so nothing is lost.
+    """
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    signalled = False
+
+    def stop() -> None:
+        nonlocal signalled
+        if not signalled:
+            signalled = True
+            loop.call_later(STOP_SECONDS_MAX, _end_hard)
+            task.cancel()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not signalled:
+            raise
+        return INTERRUPTED if getattr(arguments, "once", False) else int(arguments.on_signal)
+
+
+def _end_hard() -> NoReturn:
+    print(f"pepeunit: did not stop within {STOP_SECONDS_MAX} s, ended hard", file=sys.stderr)
+    os._exit(REFUSED)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1..{PORT_MAX}")
+    return int(text)
+
+
+def _explained(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    advice = {
+        errno.EADDRINUSE: "choose another port with --http-port or --mqtt-port",
+        errno.EACCES: "ports below 1024 and foreign folders need more rights: choose others",
+        errno.EADDRNOTAVAIL: "choose an address of this machine with --host",
+        errno.ENOSPC: "the disk is full: make room, or choose another --data-dir",
+        errno.EROFS: "the disk cannot be written: choose another --data-dir",
+    }.get(error.errno or 0, "")
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{reason}" + (f": {advice}" if advice else "")
+
+
+def _complain(code: int, *lines: str) -> int:
+    for line in lines:
+        print(f"pepeunit: {line}", file=sys.stderr)
+    return code

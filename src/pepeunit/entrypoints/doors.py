@@ -1,0 +1,94 @@
+"""Open the doors on the use cases: each door names what it needs by type, this fills it in."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any, TypeVar, cast
+
+import attrs
+from aiohttp import web
+from dependency_injector import providers
+
+from pepeunit import __version__
+from pepeunit.codecs.rest.instance import FeatureFlagsModel
+from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.entrypoints.container import KIB, UseCases
+from pepeunit.entrypoints.devices.endpoint import Endpoint
+from pepeunit.entrypoints.devices.limits import Limits
+from pepeunit.entrypoints.devices.platform import Platform
+from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.app import make_app, make_runner
+from pepeunit.entrypoints.http.devices import DeviceDoor
+from pepeunit.entrypoints.http.instance import InstanceDoor
+from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.registries import RegistryDoor
+from pepeunit.entrypoints.http.repos import RepoDoor
+from pepeunit.entrypoints.http.route import Door
+from pepeunit.entrypoints.http.site import HttpLimits, Site
+from pepeunit.entrypoints.http.units import UnitDoor
+from pepeunit.entrypoints.http.users import UserDoor
+from pepeunit.entrypoints.settings import Settings
+
+D = TypeVar("D")
+
+DOORS: tuple[type[Door], ...] = (UserDoor, RegistryDoor, RepoDoor, UnitDoor, DeviceDoor, NodeDoor)
+
+
+def filled(use: UseCases, door: type[D], **given: Any) -> D:
+    """The door with a use case for each of its fields, found by the field's type."""
+    by_type = {
+        provider.cls: provider
+        for provider in use.providers.values()
+        if isinstance(provider, providers.Singleton)
+    }
+    needed: Any = attrs.resolve_types(cast("Any", door))
+    found = {
+        one.name: by_type[one.type]()
+        for one in attrs.fields(needed)
+        if one.name not in given and one.default is attrs.NOTHING
+    }
+    return door(**found, **given)
+
+
+def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.AppRunner:
+    """REST, its documentation and the instance page, ready to be put on a site."""
+    requests = settings.requests
+    site = Site(
+        facts,
+        cors_origins=frozenset(settings.site.cors_origins),
+        trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
+        limits=HttpLimits(
+            requests.http_body_bytes_max,
+            requests.max_pagination_size,
+            requests.unlimited_lists_max,
+        ),
+    )
+    # what this version can do, whatever the settings wish for
+    flags = FeatureFlagsModel()
+    instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
+    doors: list[Door] = [filled(use, door) for door in DOORS]
+    doors += [instance, AbsentDoor()]
+    return make_runner(make_app(doors, use.authenticate(), site, __version__))
+
+
+def device_endpoint(use: UseCases, settings: Settings) -> Endpoint:
+    """The MQTT endpoint, with the same exchange that the use cases publish through."""
+    mqtt = settings.mqtt
+    limits = Limits(
+        clients_max=mqtt.max_clients,
+        connects_per_second=mqtt.connection_rate,
+        client_id_length_max=mqtt.max_client_id_length,
+        packet_bytes_max=mqtt.max_payload_kib * KIB,
+        topic_levels_max=mqtt.max_topic_levels,
+        topic_alias_max=mqtt.max_topic_alias,
+        messages_per_second=mqtt.message_rate,
+        bytes_per_second=mqtt.byte_rate,
+        queue_messages_max=mqtt.max_queue_length,
+    )
+    platform = Platform(
+        authenticate=use.admit_device(),
+        authorize=use.authorize_topic(),
+        receive=use.receive_messages(),
+        presence=use.presence(),
+    )
+    return Endpoint(use.publisher(), platform, limits)

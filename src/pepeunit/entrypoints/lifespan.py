@@ -1,0 +1,155 @@
+"""Bring the platform up and down: ports are filled, doors opened, work that comes round begun.
+
+The order matters. Sockets are bound first, so that a taken port costs no start of PostgreSQL;
+doors open last, when the journal of the previous run is stored and nothing is left half done.
+Everything entered here is left in the reverse order, also when a later step fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from ipaddress import ip_address
+from typing import Any, Final
+
+from aiohttp import web
+from attrs import frozen
+
+from pepeunit.adapters.embedded.installation import Installation
+from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.entrypoints.container import UseCases
+from pepeunit.entrypoints.doors import device_endpoint, rest_runner
+from pepeunit.entrypoints.parts import load_settings, now, use_cases
+from pepeunit.entrypoints.schedule import every, hourly
+from pepeunit.entrypoints.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OUTBOX_SWEEP_SECONDS: Final = 30.0
+UPDATE_SWEEP_SECONDS: Final = 5.0
+POLL_REMOTES_SECONDS: Final = 60.0
+LOG_PURGE_SECONDS: Final = 600.0
+UNITS_MINUTE: Final = 0
+REGISTRIES_MINUTE: Final = 30
+HTTP_STOP_SECONDS: Final = 2.0
+
+
+@frozen
+class Running:
+    """What is up. ``one_time_password`` is the first administrator's, at the first start only."""
+
+    settings: Settings
+    facts: InstanceFacts
+    http_host: str
+    http_port: int
+    use: UseCases
+    one_time_password: str | None
+
+    @property
+    def local_host(self) -> str:
+        """Where this very machine reaches both doors."""
+        return "127.0.0.1" if ip_address(self.http_host).is_unspecified else self.http_host
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{self.local_host}:{self.http_port}"
+
+
+@asynccontextmanager
+async def running(
+    installation: Installation, environment: Mapping[str, str]
+) -> AsyncIterator[Running]:
+    """Everything in one process: the use cases, both doors, and the work that comes round."""
+    settings, facts, warnings = load_settings(installation, environment)
+    for warning in warnings:
+        log.warning("%s", warning)
+    host, http_port = settings.site.http_host, settings.site.http_port
+    for port, option in ((http_port, "--http-port"), (settings.mqtt.port, "--mqtt-port")):
+        _refuse_taken(host, port, option)
+    async with AsyncExitStack() as stack:
+        use = await stack.enter_async_context(use_cases(settings, facts, installation))
+        password = await use.ensure_admin()()
+        await use.presence().reset()
+        replayed = await use.ingest().replay()
+        if replayed:
+            log.info("stored %d samples that a previous run had only journalled", replayed)
+        await stack.enter_async_context(_flushing(use))
+        endpoint = device_endpoint(use, settings)
+        await endpoint.start(host, settings.mqtt.port)
+        stack.push_async_callback(endpoint.stop)
+        await stack.enter_async_context(_http(use, settings, facts))
+        await use.recover_syncs()()
+        await stack.enter_async_context(_rounds(use))
+        yield Running(settings, facts, host, http_port, use, password)
+
+
+def _refuse_taken(host: str, port: int, option: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(
+                f"{host}:{port}",
+                f"{os.strerror(error.errno or 0)}: choose another with {option}",
+            ) from error
+
+
+@asynccontextmanager
+async def _http(use: UseCases, settings: Settings, facts: InstanceFacts) -> AsyncIterator[None]:
+    runner = rest_runner(use, settings, facts)
+    await runner.setup()
+    try:
+        site = web.TCPSite(
+            runner,
+            settings.site.http_host,
+            settings.site.http_port,
+            shutdown_timeout=HTTP_STOP_SECONDS,
+        )
+        await site.start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _flushing(use: UseCases) -> AsyncIterator[None]:
+    """The ingest's flush loop; what is gathered is written once more at the end."""
+    ingest = use.ingest()
+    async with _tasks({"flush": ingest.run}):
+        yield
+    try:
+        await ingest.flush()
+    except Unavailable as outage:
+        log.warning("values stay in the journal: %s", outage)
+
+
+def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
+    drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
+    followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
+    return _tasks(
+        {
+            "outbox": lambda: every(OUTBOX_SWEEP_SECONDS, "outbox", drain),
+            "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
+            "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
+            "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
+            "units": lambda: hourly(UNITS_MINUTE, "update of units", followers.everywhere),
+            "registries": lambda: hourly(REGISTRIES_MINUTE, "sync of registries", sync_all),
+        }
+    )
+
+
+@asynccontextmanager
+async def _tasks(loops: Mapping[str, Callable[[], Awaitable[Any]]]) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(loop()) for loop in loops.values()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,190 @@
+"""Fill the ports with real parts: embedded by default, external by address (design.md 1)."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from dependency_injector import providers
+
+from pepeunit.adapters.archives.tree_archives import TreeArchives
+from pepeunit.adapters.crypto.cipher import AesGcmCipher
+from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
+from pepeunit.adapters.crypto.tokens import JwtTokens
+from pepeunit.adapters.dns.system import resolve
+from pepeunit.adapters.embedded.installation import Installation
+from pepeunit.adapters.embedded.journal import FileJournal, JournalLimits
+from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
+from pepeunit.adapters.git.limits import MirrorLimits
+from pepeunit.adapters.git.mirrors import GitMirrors
+from pepeunit.adapters.gitlab.checked_session import CheckedSession
+from pepeunit.adapters.gitlab.host import GitLabHost
+from pepeunit.adapters.memory.throttle import MemoryThrottle
+from pepeunit.adapters.postgres.connections import connect
+from pepeunit.adapters.postgres.database import PostgresDatabase
+from pepeunit.adapters.postgres.leases import PostgresLeases
+from pepeunit.adapters.postgres.logs import PostgresLogs
+from pepeunit.adapters.postgres.migrations import migrate
+from pepeunit.domain.registries.address import HostRule
+from pepeunit.domain.registries.registry import GitPlatform
+from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.entrypoints.container import MIB, UseCases
+from pepeunit.entrypoints.devices.exchange import Exchange
+from pepeunit.entrypoints.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SECRET_BYTES: Final = 32
+DOMAIN_FACT: Final = "PU_DOMAIN"
+PROBE_ADDRESS: Final = ("192.0.2.1", 9)
+"""A documentation address: asking for the way to it sends nothing."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_secret() -> str:
+    return base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def load_settings(
+    installation: Installation, environment: Mapping[str, str]
+) -> tuple[Settings, InstanceFacts, list[str]]:
+    """The settings, what devices are told, and warnings. Raises ``Invalid`` with every fault."""
+    settings, warnings = Settings.load(environment, {**installation.keys, **installation.facts})
+    if settings.site.domain is None:
+        domain = f"{_own_address(settings.site.http_host)}:{settings.site.http_port}"
+        installation.fix(DOMAIN_FACT, domain)
+    else:
+        domain = settings.site.domain
+        if installation.facts.get(DOMAIN_FACT) != domain:
+            installation.change(DOMAIN_FACT, domain)
+    devices, mqtt = settings.devices, settings.mqtt
+    facts = InstanceFacts(
+        domain=domain,
+        is_secure=settings.site.secure,
+        mqtt_host=mqtt.host or _own_address(settings.site.http_host),
+        mqtt_port=mqtt.port,
+        app_prefix=settings.site.app_prefix,
+        api_prefix=settings.site.api_v1_prefix,
+        state_send_interval=devices.state_send_interval_seconds,
+        mqtt_ping_interval=devices.mqtt_ping_interval_seconds,
+        mqtt_keepalive=devices.mqtt_keepalive_seconds,
+        min_log_level=devices.min_log_level,
+        max_log_length=devices.max_log_length,
+    )
+    return settings, facts, warnings
+
+
+def _own_address(bound: str) -> str:
+    """The address others reach this machine by; loopback where there is no network."""
+    if not ip_address(bound).is_unspecified:
+        return bound
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(PROBE_ADDRESS)
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+@asynccontextmanager
+async def database_url(settings: Settings, installation: Installation) -> AsyncIterator[str]:
+    """The external server's URL, or that of the embedded one, which runs meanwhile."""
+    if settings.site.database_url is not None:
+        yield settings.site.database_url
+        return
+    server = EmbeddedPostgres(
+        installation.postgres,
+        installation.keys["postgres_password"],
+        installation.postgres_log,
+    )
+    await server.start()
+    try:
+        yield server.url
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def use_cases(
+    settings: Settings, facts: InstanceFacts, installation: Installation
+) -> AsyncIterator[UseCases]:
+    """The whole graph over real ports, migrated and recovered, with no door open yet."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(database_url(settings, installation))
+        for revision in await migrate(url):
+            log.info("migrated the database to %s", revision)
+        engine, lease_engine = connect(url), connect(url, is_pooled=False)
+        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(lease_engine.dispose)
+        journal = await FileJournal.open(
+            installation.journal,
+            JournalLimits(disk_bytes_max=settings.pipes.journal_disk_mib * MIB),
+        )
+        stack.push_async_callback(journal.close)
+        mirrors = _mirrors(settings, installation)
+        session = CheckedSession(mirrors.hosts, resolve)
+        stack.push_async_callback(session.close)
+        passwords = _passwords(settings)
+        stack.callback(passwords.close)
+        exchange = Exchange()
+        ports = {
+            "database": PostgresDatabase(engine),
+            "leases": PostgresLeases(lease_engine),
+            "logs": PostgresLogs(engine),
+            "journal": journal,
+            "mirrors": mirrors,
+            "archives": TreeArchives(mirrors),
+            "code_hosts": {GitPlatform.GITLAB: GitLabHost(session)},
+            "cipher": AesGcmCipher(
+                settings.keys.cipher_keys, text_chars_max=settings.requests.max_cipher_chars
+            ),
+            "tokens": JwtTokens(settings.keys.secret_key),
+            "passwords": passwords,
+            "throttle": MemoryThrottle(
+                settings.people.login_tries_max, settings.people.login_window_seconds, now
+            ),
+            "publisher": exchange,
+            "sessions": exchange,
+            "clock": now,
+            "new_uuid": uuid4,
+            "new_secret": new_secret,
+        }
+        use = UseCases(
+            settings=providers.Object(settings),
+            facts=providers.Object(facts),
+            ports=providers.DependenciesContainer(
+                **{name: providers.Object(port) for name, port in ports.items()}
+            ),
+        )
+        stack.push_async_callback(use.background().stop)
+        yield use
+
+
+def _mirrors(settings: Settings, installation: Installation) -> GitMirrors:
+    folder = settings.site.save_repo_path
+    mirrors = GitMirrors(
+        Path(folder) if folder else installation.mirrors,
+        HostRule.of(",".join(settings.git.git_host_allowlist)),
+        resolve,
+        MirrorLimits(mirror_bytes_max=settings.git.max_external_repo_mib * MIB),
+    )
+    mirrors.recover()
+    return mirrors
+
+
+def _passwords(settings: Settings) -> Argon2Passwords:
+    people = settings.people
+    cost = Argon2Cost(people.argon2_rounds, people.argon2_memory_kib, people.argon2_lanes)
+    return Argon2Passwords(settings.keys.static_salt, cost)
