@@ -309,6 +309,8 @@ async def test_logs_are_listed_newest_first(life):
     assert await texts("") == ["Info", "Error"]
     assert await texts("order_by_create_date=asc&limit=1") == ["Error"]
     assert await texts("level=Error") == ["Error"]
+    assert await texts("level=Error&level=Info&level=Debug") == ["Info", "Error"]
+    assert await texts("level=Warning&level=Critical") == []
     missing = await life.ask("GET", "/units/log_list/", "lamp")
     assert missing.detail[0] == {
         "type": "missing",
