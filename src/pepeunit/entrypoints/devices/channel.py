@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from pepeunit.codecs.mqtt.encode import encode_disconnect
 from pepeunit.codecs.mqtt.wire import VARINT_MAX, VERSION_5, Reason
@@ -46,9 +47,8 @@ class Channel(asyncio.Protocol):
         self._bytes_rate: Bucket | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101, narrows the type
-        self._transport = transport
-        transport.set_write_buffer_limits(high=self.limits.write_buffer_bytes)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._transport.set_write_buffer_limits(high=self.limits.write_buffer_bytes)
         self.last_seen = self._loop.time()
         self.connect_by = self.last_seen + self.limits.connect_seconds
         self.broker.arrived(self)
