@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from ipaddress import ip_network
 from uuid import UUID, uuid4
@@ -370,9 +370,16 @@ async def test_a_file_carries_its_etag_and_serves_one_range(client):
 async def test_a_body_over_the_limit_is_refused(things):
     site = Site(FACTS, limits=HttpLimits(body_bytes_max=1000))
     async with serving([things], authenticate, site) as client:
-        reply = await client.ask("POST", "/things", json={"name": "x" * 1000})
-        assert reply.status == 413
-        assert reply.detail == "413: 2: Validation Error: the body may have at most 1000 bytes"
+        body = b'{"name": "' + b"x" * 1000 + b'"}'
+        sent = {"Content-Type": "application/json"}
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+
+        for data in (body, pieces()):  # with a length, and chunked
+            reply = await client.ask("POST", "/things", data=data, headers=sent)
+            assert reply.status == 413
+            assert reply.detail == "413: 2: Validation Error: the body may have at most 1000 bytes"
 
 
 async def test_other_origins_are_refused_unless_listed(things, client):
