@@ -443,3 +443,17 @@ async def test_disabled_operations_say_so(things):
         assert reply.status == 405
         assert reply.detail.startswith("405: 15: Feature Flag Error: ")
         assert (await client.ask("GET", "/off", "garbage")).status == 403
+
+
+async def test_an_operation_may_take_the_decoded_body_and_the_raw_call():
+    class Both:
+        def routes(self) -> Sequence[Route]:
+            return (Route.of("POST", "/both", self.both),)
+
+        async def both(self, agent: Agent, body: ThingBody, call: Call) -> list[str]:
+            """Both."""
+            return [body.name, call.content.decode()]
+
+    async with serving([Both()], authenticate) as both:
+        reply = await both.ask("POST", "/both", json={"name": "ball", "password": "x"})
+        assert reply.json == ["ball", '{"name": "ball", "password": "x"}']

@@ -60,6 +60,9 @@ class Endpoint:
     async def _decode(self, request: web.Request) -> dict[str, Any]:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
         route = self.route
+        content = b""
+        if route.wants_call or "body" in route.parts:
+            content = await self._content(request)
         parts: dict[str, Any] = {}
         violations: list[Violation] = []
         for place, declared in route.parts.items():
@@ -72,9 +75,7 @@ class Endpoint:
                         texts = {name: request.query.getall(name) for name in request.query}
                         parts[place] = read_texts(declared, place, texts)
                     case _:
-                        parts[place] = _read_body(
-                            request.content_type, await self._content(request), declared
-                        )
+                        parts[place] = _read_body(request.content_type, content, declared)
             except RequestInvalid as invalid:
                 violations += invalid.violations
         if violations:
@@ -85,7 +86,7 @@ class Endpoint:
             parts["call"] = Call(
                 asked_from(request, self.site),
                 {name.lower(): text for name, text in request.headers.items()},
-                await self._content(request),
+                content,
             )
         return parts
 
@@ -129,11 +130,8 @@ def _file_response(request: web.Request, file: File) -> web.StreamResponse:
         return web.Response(body=file.content, headers=headers)
     etag = f'"{file.etag}"'
     headers |= {"ETag": etag, "Accept-Ranges": "bytes"}
-    known = [
-        text.strip().removeprefix("W/")
-        for text in request.headers.get("If-None-Match", "").split(",")
-    ]
-    if etag in known or "*" in known:
+    known = request.headers.get("If-None-Match", "").split(",")
+    if any(text.strip().removeprefix("W/") in (etag, "*") for text in known):
         return web.Response(status=304, headers=headers)
     wanted = _range(request, etag)
     if wanted is None:
