@@ -108,11 +108,13 @@ def end(parent: subprocess.Popen[str]) -> None:
 
 
 def postmasters(cluster: Path) -> list[int]:
-    return [
-        pid
-        for pid in server_processes(cluster)
-        if b"-D" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    ]
+    """The servers, without their backends: those come and go."""
+    found = []
+    for pid in server_processes(cluster):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"-D" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                found.append(pid)
+    return found
 
 
 async def eventually_gone(cluster: Path) -> None:
