@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from enum import Enum
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -49,6 +50,15 @@ def filters(**wanted: tuple[ColumnElement[Any], Any]) -> list[Clause]:
         one_of(column, value) if isinstance(value, frozenset) else column == value
         for column, value in wanted.values()
         if value is not None
+    ]
+
+
+def members(**wanted: tuple[ColumnElement[str], Collection[Enum] | None]) -> list[Clause]:
+    """A clause for each named ``(column, values)`` that are not None."""
+    return [
+        column.in_(sorted(member.value for member in values))
+        for column, values in wanted.values()
+        if values is not None
     ]
 
 
