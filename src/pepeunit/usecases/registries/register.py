@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from attrs import frozen
 
@@ -11,6 +11,7 @@ from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import require_kind
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RegistryId, UserId
+from pepeunit.domain.registries.address import repository_address
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform, Registry
 from pepeunit.ports.clock import Clock
@@ -19,8 +20,6 @@ from pepeunit.ports.identifiers import NewUuid
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.synchronise import Synchronise
-
-UrlRule = Callable[[str], Iterable[tuple[str, str]]]
 
 
 @frozen
@@ -33,7 +32,6 @@ class RegisterRegistry:
     background: Background
     clock: Clock
     new_uuid: NewUuid
-    url_violations: UrlRule
     wait_seconds: float
 
     async def __call__(
@@ -51,7 +49,7 @@ class RegisterRegistry:
         """
         require_kind(agent, AgentKind.USER)
         violations = [
-            *self.url_violations(repository_url),
+            *_url_violations(repository_url),
             *_credential_violations(is_public_repository, credentials),
         ]
         if violations:
@@ -84,6 +82,13 @@ class RegisterRegistry:
             await tx.registries.put(registry)
             if slot is not None:
                 await tx.registries.put_credentials(slot)
+
+
+def _url_violations(url: str) -> Iterable[tuple[str, str]]:
+    try:
+        repository_address(url)
+    except Invalid as refusal:
+        yield from (("repository_url", text) for _, text in refusal.violations)
 
 
 def _credential_violations(
