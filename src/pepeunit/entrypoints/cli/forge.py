@@ -226,8 +226,10 @@ class Forge:
         )
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
         try:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                process.stdin.write(body)
+            # uvloop says RuntimeError where the standard loop says that the pipe is broken
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+                if body:
+                    process.stdin.write(body)
                 await process.stdin.drain()
                 process.stdin.close()
             head = (await process.stdout.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -265,11 +267,11 @@ class Forge:
             *arguments,
             cwd=home,
             env=_environment() | {"GIT_CEILING_DIRECTORIES": str(self.folder)},
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        output, complaint = await process.communicate(feed)
+        output, complaint = await process.communicate(feed or None)
         if process.returncode:
             raise RuntimeError(f"git {arguments[0]}: {complaint.decode('utf-8', 'replace')}")
         return output
