@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,22 @@ def folder_bytes(folder: Path) -> int:
 
 def pack_count(mirror: Path) -> int:
     return sum(1 for _ in mirror.glob("objects/pack/*.pack"))
+
+
+def stop_orphans(folder: Path) -> None:
+    """Kill the gits that a killed process of ours left working below ``folder``.
+
+    They would go on writing, and the locks cleared here could be theirs. Where there is no
+    ``/proc`` they end by themselves, when they find nobody reading their progress.
+    """
+    for process in Path("/proc").glob("[1-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+            place = (process / "cwd").readlink()
+            if name.startswith("git") and place.is_relative_to(folder.resolve()):
+                os.kill(int(process.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue
 
 
 def clear_unfinished(folder: Path) -> None:
