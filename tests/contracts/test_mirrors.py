@@ -404,11 +404,12 @@ async def test_w15_an_unlisted_inner_host_is_never_called(
     assert forge.requests == []
 
 
+@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "127.0.0.1")])
 async def test_w15_git_connects_to_the_very_address_that_was_checked(
-    forge: Forge, tmp_path: Path, first: Sha
+    forge: Forge, tmp_path: Path, first: Sha, addresses: tuple[str, ...]
 ) -> None:
     async def pinned(host: str, port: int) -> Sequence[str]:
-        return ("127.0.0.1",)
+        return addresses
 
     # The name stands for nothing: without the pin git could not reach it at all.
     host = f"git.invalid:{forge.port}"

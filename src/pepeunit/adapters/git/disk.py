@@ -20,14 +20,19 @@ INTERRUPTED: Final = (
 
 
 def folder_bytes(folder: Path) -> int:
-    """The bytes of every file below; files that vanish meanwhile count as 0."""
+    """The bytes that the files below take, by length or by disk blocks, whichever is more.
+
+    Blocks count because a remote may send a flood of tiny references. Files that vanish
+    meanwhile count as 0.
+    """
     total = 0
     for at, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(at, name)).st_size  # noqa: PTH118
+                found = os.lstat(os.path.join(at, name))  # noqa: PTH118
             except FileNotFoundError:
                 continue
+            total += max(found.st_size, found.st_blocks * 512)
     return total
 
 

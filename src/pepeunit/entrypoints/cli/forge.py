@@ -223,7 +223,7 @@ class Forge:
         )
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
         try:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
                 process.stdin.write(body)
                 await process.stdin.drain()
                 process.stdin.close()
