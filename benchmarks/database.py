@@ -171,9 +171,8 @@ async def measure(url: str) -> None:
             assert await tx.nodes.store_states(batch) == STATES
 
     print(f"\n{platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    print(
-        f"{UNITS} units, {len(all_nodes)} nodes\n\n| what | best ms | median ms | worst ms |\n|---|---|---|---|"
-    )
+    print(f"{UNITS} units, {len(all_nodes)} nodes\n")
+    print("| what | best ms | median ms | worst ms |\n|---|---|---|---|")
     await timed("get one unit", get_unit)
     await timed("nodes of a unit", of_unit)
     await timed("mark presence, committed", presence)
