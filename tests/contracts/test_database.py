@@ -36,7 +36,13 @@ class Undo(Exception):
 
 async def test_every_field_of_every_row_comes_back_as_it_was_put(database: Database) -> None:
     home = Household()
-    home.user = evolve(home.user, grafana_org_id="3", telegram_chat_id="77", token_generation=4)
+    home.user = evolve(
+        home.user,
+        grafana_org_id="3",
+        telegram_chat_id="77",
+        token_generation=4,
+        kept_token_id="this session",
+    )
     home.registry = evolve(
         home.registry,
         releases={"v1": (("a.bin", "https://x/a"), ("ü", "")), "v0": ()},
@@ -58,7 +64,7 @@ async def test_every_field_of_every_row_comes_back_as_it_was_put(database: Datab
         built_tag="v1",
         current_commit_version="c" * 40,
         unit_state=UnitState(
-            ifconfig=("10.0.0.2", 5, None), millis=1.5, statvfs=(1, 2), pu_commit_version="\ud800\0"
+            ifconfig=("10.0.0.2", 5, None), millis=1.5, statvfs=(1, 2), pu_commit_version="c" * 40
         ),
         state_datetime=NOON,
         update=UpdateProgress().sent(NOON).failed("late", NOON),

@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from attrs import evolve
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres.connections import ConnectionLimits, connect
@@ -23,13 +23,13 @@ from tests.doubles.rows import Household, a_user
 
 
 @pytest.fixture
-async def empty_url(postgres_server: str) -> AsyncIterator[str]:
+async def empty_url(postgres_url: str) -> AsyncIterator[str]:
     """A database of its own, without a table."""
     name = f"empty_{uuid4().hex}"
-    engine = connect(f"{postgres_server}/postgres", is_pooled=False)
+    engine = connect(postgres_url, is_pooled=False)
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {name}"))
-        yield f"{postgres_server}/{name}"
+        yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 

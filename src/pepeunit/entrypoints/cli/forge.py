@@ -91,6 +91,17 @@ class Forge:
         commits = int(await self._run(home, "rev-list", "--all", "--count"))
         self._projects[name] = Project(len(self._projects) + 1, credentials, commits=commits)
 
+    async def tags(self, name: str) -> Mapping[str, Sha]:
+        """Its tags with their commits."""
+        listed = await self._run(
+            self._home(name),
+            "for-each-ref",
+            "--format=%(refname:strip=2) %(objectname)",
+            "refs/tags/",
+        )
+        pairs = (line.split(" ") for line in listed.decode().splitlines())
+        return {tag: Sha(commit) for tag, commit in pairs}
+
     async def commit(
         self,
         name: str,
@@ -262,11 +273,11 @@ class Forge:
             *arguments,
             cwd=home,
             env=_environment() | {"GIT_CEILING_DIRECTORIES": str(self.folder)},
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        output, complaint = await process.communicate(feed)
+        output, complaint = await process.communicate(feed or None)
         if process.returncode:
             raise RuntimeError(f"git {arguments[0]}: {complaint.decode('utf-8', 'replace')}")
         return output
