@@ -190,7 +190,10 @@ async def test_filters_narrow_and_an_empty_set_finds_nothing(database: Database)
         await other.store(tx)
         users, registries, repos = tx.users.find, tx.registries.find, tx.repos.find
         units, nodes = tx.units.find, tx.nodes.find
-        for query in (UserQuery(role=UserRole.ADMIN), UserQuery(status=UserStatus.BLOCKED)):
+        for query in (
+            UserQuery(roles=frozenset({UserRole.ADMIN})),
+            UserQuery(statuses=frozenset({UserStatus.BLOCKED})),
+        ):
             assert list((await users(query)).items) == [other.user]
         assert (await users(UserQuery(uuids=none))).count == 0
         for wanted in (
@@ -215,7 +218,9 @@ async def test_filters_narrow_and_an_empty_set_finds_nothing(database: Database)
         ):
             assert list((await units(of_units)).items) == [other.unit]
         assert (await units(UnitQuery(ALL, repos=none))).count == 0
-        inputs = await nodes(NodeQuery(ALL, type=NodeType.INPUT, units=frozenset({home.unit.uuid})))
+        inputs = await nodes(
+            NodeQuery(ALL, types=frozenset({NodeType.INPUT}), units=frozenset({home.unit.uuid}))
+        )
         assert list(inputs.items) == [home.input]
         assert (await nodes(NodeQuery(ALL, units=none))).count == 0
 

@@ -46,7 +46,7 @@ async def test_an_entry_sent_again_is_stored_once(logs: Logs) -> None:
 async def test_entries_are_found_by_unit_level_and_page(logs: Logs) -> None:
     rows = [entry(n, level=LogLevel.ERROR if n % 2 else LogLevel.DEBUG) for n in range(6)]
     await logs.append([*rows, entry(0, unit=UnitId(uuid4()))])
-    errors = await logs.find(LogQuery(UNIT, NOON, LogLevel.ERROR))
+    errors = await logs.find(LogQuery(UNIT, NOON, frozenset({LogLevel.ERROR})))
     assert list(errors.items) == rows[5::-2]
     page = await logs.find(LogQuery(UNIT, NOON, slice=Slice(1, 2)))
     assert (page.count, list(page.items)) == (6, [rows[4], rows[3]])

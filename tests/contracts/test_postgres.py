@@ -47,7 +47,19 @@ async def test_migrations_build_the_tables_of_the_code(empty_url: str) -> None:
                 MigrationContext.configure(sync, opts=context_options), metadata
             )
         )
+        stored = await connection.execute(
+            text(
+                "SELECT relname, reloptions[1] FROM pg_class"
+                " WHERE relkind = 'r' AND reloptions IS NOT NULL"
+            )
+        )
+        options = {name: option for name, option in stored}
     assert differences == []
+    assert options == {
+        table.name: f"fillfactor={settings['fillfactor']}"
+        for table in metadata.sorted_tables
+        if (settings := table.dialect_options["postgresql"]["with"])
+    }
 
 
 async def test_processes_that_migrate_at_once_apply_each_revision_once(empty_url: str) -> None:

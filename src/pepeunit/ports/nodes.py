@@ -24,7 +24,7 @@ class NodeQuery:
     scope: Scope
     uuids: frozenset[UUID] | None = None
     units: frozenset[UUID] | None = None
-    type: NodeType | None = None
+    types: frozenset[NodeType] | None = None
     search: str | None = None
     fed_by: NodeId | None = None
     feeding: NodeId | None = None

@@ -88,6 +88,7 @@ async def test_filters_narrow_and_repeat(life):
     assert await count("/unit_nodes?type=Input&type=Output") == 4
     assert await count(f"/unit_nodes?unit_uuid={fan['uuid']}") == 2
     assert await count("/users?role=Admin") == 1
+    assert await count("/users?status=Verified&status=Blocked") == 0
     assert await count("/users?status=Unverified&role=User") == 2
     assert await count("/repos?is_auto_update_repo=no") == 0
     assert await count("/repository_registry?is_public_repository=1&search_string=program") == 1

@@ -176,8 +176,10 @@ async def _forever(watch: Callable[[], Awaitable[None]]) -> None:
 
 async def _feed(process: asyncio.subprocess.Process, feed: bytes) -> None:
     assert process.stdin is not None  # noqa: S101
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(feed)
+    # uvloop says RuntimeError where the standard loop says that the pipe is broken
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+        if feed:
+            process.stdin.write(feed)
         await process.stdin.drain()
         process.stdin.close()
         await process.stdin.wait_closed()

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, delete, select, t
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres.connections import reading, writing
-from pepeunit.adapters.postgres.selecting import filters, ordered, page
+from pepeunit.adapters.postgres.selecting import members, ordered, page
 from pepeunit.adapters.postgres.tables import unit_logs
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.ids import UnitId
@@ -72,7 +72,7 @@ class PostgresLogs:
         statement = select(unit_logs).where(
             columns.unit_uuid == query.unit,
             columns.expiration_datetime > query.now,
-            *filters(level=(columns.level, query.level and query.level.value)),
+            *members(levels=(columns.level, query.levels)),
         )
         order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
         statement = ordered(statement, order, _ORDERS, columns.uuid)

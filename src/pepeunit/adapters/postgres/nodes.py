@@ -13,6 +13,7 @@ from pepeunit.adapters.postgres.permissions import forgetting
 from pepeunit.adapters.postgres.selecting import (
     Clause,
     filters,
+    members,
     one_of,
     ordered,
     page,
@@ -123,8 +124,8 @@ def matching(query: NodeQuery) -> list[Clause]:
         *filters(
             uuids=(nodes.c.uuid, query.uuids),
             units=(nodes.c.unit_uuid, query.units),
-            type=(nodes.c.type, query.type and query.type.value),
         ),
+        *members(types=(nodes.c.type, query.types)),
         *searched(query.search, nodes.c.topic_name),
     ]
     if query.fed_by is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from enum import Enum
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal,
     or_,
     select,
     true,
@@ -48,6 +50,15 @@ def filters(**wanted: tuple[ColumnElement[Any], Any]) -> list[Clause]:
         one_of(column, value) if isinstance(value, frozenset) else column == value
         for column, value in wanted.values()
         if value is not None
+    ]
+
+
+def members(**wanted: tuple[ColumnElement[str], Collection[Enum] | None]) -> list[Clause]:
+    """A clause for each named ``(column, values)`` that are not None."""
+    return [
+        column.in_(sorted(member.value for member in values))
+        for column, values in wanted.values()
+        if values is not None
     ]
 
 
@@ -104,16 +115,19 @@ def ordered(
 async def page(
     statements: Statements, statement: Select[Any], cut: Slice, to_value: Callable[[Any], T]
 ) -> Page[T]:
-    """The slice and the count in one statement; an empty page beyond the offset needs another."""
+    """The slice and the count in one statement; an empty page beyond the offset needs another.
+
+    The count is a subquery of its own: a window function would carry every matching row, whole,
+    through a sort, where the page alone is read off an index.
+    """
     if not cut.offset and not cut.limit:
         rows = (await statements.read(statement)).all()
         return Page(len(rows), tuple(map(to_value, rows)))
-    counted = statement.add_columns(func.count().over().label("rows_found"))
+    matching = statement.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
+    count = select(func.count()).select_from(matching.subquery())
+    counted = statement.add_columns(count.scalar_subquery().label("rows_found"))
     sliced = counted.limit(cut.limit or None).offset(cut.offset or None)
     rows = (await statements.read(sliced)).all()
     if rows:
         return Page(rows[0].rows_found, tuple(map(to_value, rows)))
-    if not cut.offset:
-        return Page(0, ())
-    total = select(func.count()).select_from(statement.order_by(None).subquery())
-    return Page((await statements.read(total)).scalar_one(), ())
+    return Page((await statements.read(count)).scalar_one() if cut.offset else 0, ())

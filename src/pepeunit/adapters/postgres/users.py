@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import frozen
 from sqlalchemy import bindparam, func, select
 
-from pepeunit.adapters.postgres.selecting import filters, ordered, page, searched
+from pepeunit.adapters.postgres.selecting import filters, members, ordered, page, searched
 from pepeunit.adapters.postgres.statements import Statements, upsert
 from pepeunit.adapters.postgres.tables import users
 from pepeunit.codecs.text import is_storable, require_storable
@@ -75,10 +75,10 @@ class PostgresUsers:
 
     async def find(self, query: UserQuery) -> Page[User]:
         statement = select(users).where(
-            *filters(
-                uuids=(users.c.uuid, query.uuids),
-                role=(users.c.role, query.role and query.role.value),
-                status=(users.c.status, query.status and query.status.value),
+            *filters(uuids=(users.c.uuid, query.uuids)),
+            *members(
+                roles=(users.c.role, query.roles),
+                statuses=(users.c.status, query.statuses),
             ),
             *searched(query.search, users.c.login),
         )

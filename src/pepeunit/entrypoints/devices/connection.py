@@ -122,6 +122,8 @@ class Connection(Channel):
 
     def _account(self, receipt: Receipt, size_bytes: int, room: int) -> None:
         """Book a part of a chunk, and stop reading if it was too much."""
+        if 2 * room < self.limits.buffer_messages_max:
+            self.yield_turn()
         if not receipt.acks:
             self.broker.inbox.put(size_bytes, None)
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.entrypoints.http.endpoint import Authentication, Endpoint
@@ -17,6 +19,8 @@ from pepeunit.entrypoints.http.swagger import SwaggerUi
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
 
 KEEPALIVE_SECONDS: Final = 75.0
+REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
+"""Devices ask for a thousand nodes in one query."""
 
 
 def make_app(
@@ -58,6 +62,27 @@ def _document(app: web.Application, routes: Sequence[Route], site: Site, version
     SwaggerUi(f"{site.app_path}/docs", path).add_to(app.router)
 
 
+class _WithoutWhatWasSent(logging.Filter):
+    """Bytes that are no HTTP are the caller's doing: one line, and nothing of a query in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg, record.exc_info = f"{type(error).__name__} in a request of %s", None
+        return True
+
+
+_server_log = logging.getLogger("pepeunit.http.server")
+_server_log.addFilter(_WithoutWhatWasSent())
+
+
 def make_runner(app: web.Application) -> web.AppRunner:
     """The runner to put sites on; the application writes its own access log."""
-    return web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+    return web.AppRunner(
+        app,
+        access_log=None,
+        logger=_server_log,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        max_line_size=REQUEST_LINE_BYTES_MAX,
+    )

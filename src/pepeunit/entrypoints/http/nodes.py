@@ -14,7 +14,7 @@ from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.nodes.node import NodeType
-from pepeunit.entrypoints.http.paging import newest_first, one_or_all, order_by, set_of, slice_of
+from pepeunit.entrypoints.http.paging import newest_first, order_by, set_of, slice_of
 from pepeunit.entrypoints.http.route import Route
 from pepeunit.ports.nodes import NodeQuery
 from pepeunit.usecases.nodes.edit_node import EditNode, NodeChanges
@@ -93,7 +93,7 @@ class NodeDoor:
                 scope=Scope.of(agent, set_of(query.visibility_level)),
                 uuids=set_of(query.uuids),
                 units=None if query.unit_uuid is None else frozenset({query.unit_uuid}),
-                type=one_or_all(query.type, NodeType, "type"),
+                types=set_of(query.type),
                 search=query.search_string,
                 fed_by=query.output_uuid,
                 order=order_by(newest_first(query.order_by_create_date)),

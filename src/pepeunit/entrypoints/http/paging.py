@@ -7,7 +7,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from pepeunit.codecs.rest.requests import Direction, Paged
-from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.ports.paging import Order, OrderKey, Slice
 
 T = TypeVar("T")
@@ -50,14 +49,3 @@ def one_and_many(one: UUID | None, many: Iterable[UUID] | None) -> frozenset[UUI
     if one is None:
         return wanted
     return frozenset({one}) if wanted is None else frozenset({one}) & wanted
-
-
-def one_or_all(given: Iterable[T] | None, known: Iterable[T], name: str) -> T | None:
-    """The one value to filter by, None for all. Raises :class:`RequestInvalid` for some."""
-    wanted = frozenset(given or ())
-    if not wanted or wanted == frozenset(known):
-        return None
-    if len(wanted) > 1:
-        violation = Violation("too_many", ("query", name), "Input should be one value, or all")
-        raise RequestInvalid((violation,))
-    return next(iter(wanted))

@@ -27,7 +27,6 @@ from pepeunit.entrypoints.http.paging import (
     last_changed_first,
     newest_first,
     one_and_many,
-    one_or_all,
     order_by,
     set_of,
     slice_of,
@@ -191,7 +190,7 @@ class UnitDoor:
         page = await self.list_logs(
             agent,
             query.uuid,
-            one_or_all(query.level, LogLevel, "level"),
+            set_of(query.level),
             newest_first=query.order_by_create_date is not Direction.ASCENDING,
             rows_of=slice_of(query),
         )

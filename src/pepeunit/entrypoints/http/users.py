@@ -12,7 +12,7 @@ from pepeunit.codecs.rest.user import TokenModel, UserModel, UsersModel, user_mo
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import UserRole, UserStatus
-from pepeunit.entrypoints.http.paging import newest_first, one_or_all, order_by, set_of, slice_of
+from pepeunit.entrypoints.http.paging import newest_first, order_by, set_of, slice_of
 from pepeunit.entrypoints.http.route import Call, Route
 from pepeunit.ports.users import UserQuery
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
@@ -113,8 +113,8 @@ class UserDoor:
             UserQuery(
                 uuids=set_of(query.uuids),
                 search=query.search_string,
-                role=one_or_all(query.role, UserRole, "role"),
-                status=one_or_all(query.status, UserStatus, "status"),
+                roles=set_of(query.role),
+                statuses=set_of(query.status),
                 order=order_by(newest_first(query.order_by_create_date)),
                 slice=slice_of(query),
             ),

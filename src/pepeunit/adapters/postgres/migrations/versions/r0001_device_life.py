@@ -150,6 +150,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["repo_uuid"], ["repos.uuid"], name="units_repo_fkey"),
         sa.PrimaryKeyConstraint("uuid", name="units_pkey"),
         sa.UniqueConstraint("name", name="units_name_unique"),
+        postgresql_with={"fillfactor": 70},
     )
     op.create_index("units_create_index", "units", ["create_datetime", "uuid"], unique=False)
     op.create_index("units_creator_index", "units", ["creator_uuid"], unique=False)
@@ -185,6 +186,7 @@ def upgrade() -> None:
             ["unit_uuid"], ["units.uuid"], name="nodes_unit_fkey", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("uuid", name="nodes_pkey"),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index("nodes_create_index", "nodes", ["create_datetime", "uuid"], unique=False)
     op.create_index("nodes_creator_index", "nodes", ["creator_uuid"], unique=False)
