@@ -103,6 +103,12 @@ async def test_a_deleted_accounts_and_units_token_is_refused(life):
     assert (await life.ask("GET", "/metrics/", "lamp")).status == 403
 
 
+async def test_callers_without_a_token_may_send_little(life):
+    for path in ("/users", "/users/auth", "/units/auth"):
+        reply = await life.ask("POST", path, json={"login": "x" * 70_000})
+        assert (reply.status, reply.detail[:6]) == (413, "413: 2")
+
+
 async def test_a_body_cut_short_leaves_the_door_serving(life):
     _, writer = await asyncio.open_connection("127.0.0.1", life.client.port)
     head = f"POST /pepeunit/api/v1/users HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {uuid4()}\r\n"

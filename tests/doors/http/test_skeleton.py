@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from ipaddress import ip_network
 from uuid import UUID, uuid4
@@ -370,9 +370,16 @@ async def test_a_file_carries_its_etag_and_serves_one_range(client):
 async def test_a_body_over_the_limit_is_refused(things):
     site = Site(FACTS, limits=HttpLimits(body_bytes_max=1000))
     async with serving([things], authenticate, site) as client:
-        reply = await client.ask("POST", "/things", json={"name": "x" * 1000})
-        assert reply.status == 413
-        assert reply.detail == "413: 2: Validation Error: the body may have at most 1000 bytes"
+        body = b'{"name": "' + b"x" * 1000 + b'"}'
+        sent = {"Content-Type": "application/json"}
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+
+        for data in (body, pieces()):  # with a length, and chunked
+            reply = await client.ask("POST", "/things", data=data, headers=sent)
+            assert reply.status == 413
+            assert reply.detail == "413: 2: Validation Error: the body may have at most 1000 bytes"
 
 
 async def test_other_origins_are_refused_unless_listed(things, client):
@@ -436,3 +443,17 @@ async def test_disabled_operations_say_so(things):
         assert reply.status == 405
         assert reply.detail.startswith("405: 15: Feature Flag Error: ")
         assert (await client.ask("GET", "/off", "garbage")).status == 403
+
+
+async def test_an_operation_may_take_the_decoded_body_and_the_raw_call():
+    class Both:
+        def routes(self) -> Sequence[Route]:
+            return (Route.of("POST", "/both", self.both),)
+
+        async def both(self, agent: Agent, body: ThingBody, call: Call) -> list[str]:
+            """Both."""
+            return [body.name, call.content.decode()]
+
+    async with serving([Both()], authenticate) as both:
+        reply = await both.ask("POST", "/both", json={"name": "ball", "password": "x"})
+        assert reply.json == ["ball", '{"name": "ball", "password": "x"}']

@@ -82,6 +82,7 @@ users = Table(
     _text("grafana_org_id", nullable=True),
     _text("telegram_chat_id", nullable=True),
     _number("token_generation"),
+    _text("kept_token_id", nullable=True),
     PrimaryKeyConstraint("uuid", name="users_pkey"),
 )
 Index(LOGIN_UNIQUE, func.lower(users.c.login), unique=True)

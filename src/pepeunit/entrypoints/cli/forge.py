@@ -26,6 +26,7 @@ AUTHOR: Final = "Forge <forge@localhost>"
 FIRST_COMMIT_TIME: Final = 1_700_000_000
 COMMIT_GAP_SECONDS: Final = 60
 REQUEST_BYTES_MAX: Final = 16 * 2**20
+REQUESTS_KEPT_MAX: Final = 1000
 CHUNK_BYTES: Final = 65536
 STOP_SECONDS_MAX: Final = 2.0
 
@@ -44,7 +45,7 @@ class Project:
 
 @define(eq=False)
 class Forge:
-    """Hosts bare repositories below ``folder``; ``requests`` lists what was asked of it."""
+    """Hosts bare repositories below ``folder``; ``requests`` lists what was last asked of it."""
 
     folder: Path
     host: str = "127.0.0.1"
@@ -82,12 +83,12 @@ class Forge:
     async def create(self, name: str, credentials: GitCredentials | None = None) -> None:
         """Host a repository ``group/name``, private when it gets credentials.
 
-        It is empty unless an earlier forge left it in the folder.
+        One that is in the folder already is hosted as it is, without its releases.
         """
         home = self._home(name)
         home.mkdir(parents=True, exist_ok=True)
         await self._run(home, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
-        commits = int(await self._run(home, "rev-list", "--count", "--all"))
+        commits = int(await self._run(home, "rev-list", "--all", "--count"))
         self._projects[name] = Project(len(self._projects) + 1, credentials, commits=commits)
 
     async def tags(self, name: str) -> Mapping[str, Sha]:
@@ -184,18 +185,25 @@ class Forge:
         )
 
     def _visible(self, request: web.Request) -> tuple[str, Project]:
-        self.requests.append(f"{request.method} {request.raw_path}")
+        self._note(request)
+        token = request.headers.get("PRIVATE-TOKEN")
+        known = {one.credentials.pat_token for one in self._projects.values() if one.credentials}
+        if token is not None and token not in known:
+            raise web.HTTPUnauthorized(text='{"message": "401 Unauthorized"}')
         key = unquote(request.match_info["key"])
         for name, project in self._projects.items():
             if key in (name, str(project.number)):
                 allowed = project.credentials
-                token = request.headers.get("PRIVATE-TOKEN")
                 if allowed is None or token == allowed.pat_token:
                     return name, project
         raise web.HTTPNotFound(text='{"message": "404 Project Not Found"}')
 
-    async def _git(self, request: web.Request) -> web.StreamResponse:
+    def _note(self, request: web.Request) -> None:
         self.requests.append(f"{request.method} {request.raw_path}")
+        del self.requests[:-REQUESTS_KEPT_MAX]
+
+    async def _git(self, request: web.Request) -> web.StreamResponse:
+        self._note(request)
         name = request.match_info["name"]
         project = self._projects.get(name)
         if project is None or (project.credentials and not _is_let_in(request, project)):
@@ -226,10 +234,8 @@ class Forge:
         )
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
         try:
-            # uvloop says RuntimeError where the standard loop says that the pipe is broken
             with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
-                if body:
-                    process.stdin.write(body)
+                process.stdin.write(body)
                 await process.stdin.drain()
                 process.stdin.close()
             head = (await process.stdout.readuntil(b"\r\n\r\n")).decode("latin-1")

@@ -99,7 +99,10 @@ class Connection(Channel):
                     continue
                 acks.append(self._receipt(qos, packet_id, parsed is None))
                 if qos == 2:
-                    released.append(packet_id)
+                    if parsed is None and self.version == VERSION_5:
+                        del session.unreleased[packet_id]  # the refusal ends the exchange
+                    else:
+                        released.append(packet_id)
             if parsed is None:
                 denied += 1
                 continue

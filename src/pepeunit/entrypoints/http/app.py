@@ -31,10 +31,7 @@ def make_app(
     ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent.
     """
     around = Surroundings(site)
-    app = web.Application(
-        middlewares=[around.observe, around.refuse],
-        client_max_size=site.limits.body_bytes_max,
-    )
+    app = web.Application(middlewares=[around.observe, around.refuse])
     lists = UnlimitedLists(site.limits.unlimited_lists_max)
     routes = [route for door in doors for route in door.routes()]
     for route in routes:

@@ -15,7 +15,7 @@ from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind
-from pepeunit.entrypoints.http.route import File, Route
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, File, Route
 from pepeunit.ports.archives import ArchiveFormat
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, MqttAction
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
@@ -97,7 +97,13 @@ class DeviceDoor:
             Route.of("POST", "/units/set_state_storage/{uuid}", self.store_state),
             Route.of("GET", "/units/get_state_storage/{uuid}", self.stored_state),
             Route.of("POST", "/units/send_command_to_input_base_topic/{uuid}", self.command),
-            Route.of("POST", "/units/auth", self.answer, reads_token=False),
+            Route.of(
+                "POST",
+                "/units/auth",
+                self.answer,
+                reads_token=False,
+                body_bytes_max=SMALL_BODY_BYTES_MAX,
+            ),
         )
 
     async def env(self, agent: Agent, path: DevicePath) -> dict[str, Any]:

@@ -20,6 +20,15 @@ from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
 
 TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
 
+
+class BodyTooLarge(Exception):
+    """The body has more than ``bytes_max`` bytes."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"more than {bytes_max} bytes")
+        self.bytes_max = bytes_max
+
+
 Authentication = Callable[[str | None], Awaitable[Agent]]
 
 
@@ -51,6 +60,9 @@ class Endpoint:
     async def _decode(self, request: web.Request) -> dict[str, Any]:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
         route = self.route
+        content = b""
+        if route.wants_call or "body" in route.parts:
+            content = await self._content(request)
         parts: dict[str, Any] = {}
         violations: list[Violation] = []
         for place, declared in route.parts.items():
@@ -63,7 +75,7 @@ class Endpoint:
                         texts = {name: request.query.getall(name) for name in request.query}
                         parts[place] = read_texts(declared, place, texts)
                     case _:
-                        parts[place] = await _read_body(request, declared)
+                        parts[place] = _read_body(request.content_type, content, declared)
             except RequestInvalid as invalid:
                 violations += invalid.violations
         if violations:
@@ -74,9 +86,19 @@ class Endpoint:
             parts["call"] = Call(
                 asked_from(request, self.site),
                 {name.lower(): text for name, text in request.headers.items()},
-                await request.read(),
+                content,
             )
         return parts
+
+    async def _content(self, request: web.Request) -> bytes:
+        """The body. Raises :class:`BodyTooLarge` as soon as it outgrows the limit."""
+        bytes_max = self.route.body_bytes_max or self.site.limits.body_bytes_max
+        if (request.content_length or 0) > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        try:
+            return await request.clone(client_max_size=bytes_max).read()
+        except web.HTTPRequestEntityTooLarge:
+            raise BodyTooLarge(bytes_max) from None
 
     def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
         if isinstance(answer, File):
@@ -88,9 +110,8 @@ class Endpoint:
         )
 
 
-async def _read_body(request: web.Request, declared: type) -> Any:
-    body = await request.read()
-    if body and not _is_json(request.content_type):
+def _read_body(content_type: str, body: bytes, declared: type) -> Any:
+    if body and not _is_json(content_type):
         violation = Violation(
             "model_attributes_type", ("body",), "Content-Type should be application/json"
         )
@@ -109,8 +130,8 @@ def _file_response(request: web.Request, file: File) -> web.StreamResponse:
         return web.Response(body=file.content, headers=headers)
     etag = f'"{file.etag}"'
     headers |= {"ETag": etag, "Accept-Ranges": "bytes"}
-    known = [text.strip() for text in request.headers.get("If-None-Match", "").split(",")]
-    if etag in known or "*" in known:
+    known = request.headers.get("If-None-Match", "").split(",")
+    if any(text.strip().removeprefix("W/") in (etag, "*") for text in known):
         return web.Response(status=304, headers=headers)
     wanted = _range(request, etag)
     if wanted is None:

@@ -14,7 +14,7 @@ from attrs import frozen
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.violations import PageOutOfRange, RequestInvalid
 from pepeunit.domain.errors import Refused, Unavailable
-from pepeunit.entrypoints.http.endpoint import asked_from
+from pepeunit.entrypoints.http.endpoint import BodyTooLarge, asked_from
 from pepeunit.entrypoints.http.refusals import (
     Answer,
     bug_answer,
@@ -54,7 +54,7 @@ def _response(answer: Answer) -> web.Response:
     )
 
 
-def _answer(error: Exception, site: Site) -> Answer:
+def _answer(error: Exception) -> Answer:
     match error:
         case Refused():
             return refusal_answer(error)
@@ -67,8 +67,8 @@ def _answer(error: Exception, site: Site) -> Answer:
             return Answer(422, error.text)
         case TooManyLists():
             return too_many_lists_answer(error.lists_max)
-        case web.HTTPRequestEntityTooLarge():
-            return too_large_answer(site.limits.body_bytes_max)
+        case BodyTooLarge():
+            return too_large_answer(error.bytes_max)
         case web.RequestPayloadError():
             return unreadable_answer()
         case web.HTTPMethodNotAllowed():
@@ -114,7 +114,7 @@ class Surroundings:
         try:
             return await handler(request)
         except Exception as error:
-            response = _response(_answer(error, self.site))
+            response = _response(_answer(error))
             if response.status == 413:
                 response.force_close()
             return response

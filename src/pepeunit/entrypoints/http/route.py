@@ -11,6 +11,8 @@ import attrs
 from attrs import frozen
 
 PART_NAMES: Final = ("path", "query", "body")
+SMALL_BODY_BYTES_MAX: Final = 64 * 1024
+"""For what callers without a token may send."""
 
 
 @frozen
@@ -40,6 +42,7 @@ class Route:
     """An operation below the API prefix, or below the application's when ``outside_api``.
 
     ``parts`` maps ``path``, ``query`` and ``body`` to the attrs classes that decode them;
+    ``body_bytes_max`` narrows the limit of the site.
     ``answer`` is the model, ``None`` for 204 without a body, or :class:`File`.
     """
 
@@ -56,6 +59,7 @@ class Route:
     media_type: str
     reads_token: bool
     outside_api: bool
+    body_bytes_max: int | None
 
     @classmethod
     def of(
@@ -68,6 +72,7 @@ class Route:
         media_type: str = "application/json",
         reads_token: bool = True,
         outside_api: bool = False,
+        body_bytes_max: int | None = None,
     ) -> Route:
         """Read the types from the operation's signature.
 
@@ -97,6 +102,7 @@ class Route:
             media_type=media_type,
             reads_token=reads_token,
             outside_api=outside_api,
+            body_bytes_max=body_bytes_max,
         )
 
 

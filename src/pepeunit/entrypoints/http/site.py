@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from attrs import frozen
 
@@ -47,20 +47,20 @@ def client_address(peer: str, forwarded_for: Iterable[str], trusted: tuple[Netwo
     ``forwarded_for`` are the values of ``X-Forwarded-For`` from left to right. They are believed
     from the right as long as the one who wrote them is a trusted proxy.
     """
-    address = peer
+    address = _parsed(peer)
     hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
-    while hops and _is_in(address, trusted):
-        hop = hops.pop()
-        try:
-            address = str(ip_address(hop))
-        except ValueError:
+    while hops and address is not None and any(address in network for network in trusted):
+        hop = _parsed(hops.pop())
+        if hop is None:
             break
-    return address
+        address = hop
+    return peer if address is None else str(address)
 
 
-def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """An IPv4 address that an IPv6 socket wrapped is unwrapped; None for anything else."""
     try:
-        parsed = ip_address(address)
+        address = ip_address(text)
     except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

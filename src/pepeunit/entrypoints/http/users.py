@@ -13,7 +13,7 @@ from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.http.paging import newest_first, order_by, set_of, slice_of
-from pepeunit.entrypoints.http.route import Call, Route
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, Route
 from pepeunit.ports.users import UserQuery
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -84,8 +84,10 @@ class UserDoor:
 
     def routes(self) -> Sequence[Route]:
         return (
-            Route.of("POST", "/users", self.create, status=201),
-            Route.of("POST", "/users/auth", self.authenticate),
+            Route.of(
+                "POST", "/users", self.create, status=201, body_bytes_max=SMALL_BODY_BYTES_MAX
+            ),
+            Route.of("POST", "/users/auth", self.authenticate, body_bytes_max=SMALL_BODY_BYTES_MAX),
             Route.of("GET", "/users/{uuid}", self.get),
             Route.of("GET", "/users", self.find),
             Route.of("PATCH", "/users/{uuid}", self.edit),

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("grafana_org_id", sa.Text(), nullable=True),
         sa.Column("telegram_chat_id", sa.Text(), nullable=True),
         sa.Column("token_generation", sa.BigInteger(), nullable=False),
+        sa.Column("kept_token_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("uuid", name="users_pkey"),
     )
     op.create_index("users_create_index", "users", ["create_datetime", "uuid"], unique=False)
