@@ -54,7 +54,8 @@ PARTIAL = {
     "every node has its two permissions": """
         select uuid from nodes n where (
             select count(*) from permissions p
-            where p.resource_uuid = n.uuid and p.agent_uuid in (n.unit_uuid, n.creator_uuid)) <> 2""",
+            where p.resource_uuid = n.uuid
+              and p.agent_uuid in (n.unit_uuid, n.creator_uuid)) <> 2""",
     "every repo has its creator's permission": """
         select uuid from repos r where not exists (
             select 1 from permissions p

@@ -7,10 +7,8 @@ run again and again on the same platform.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +18,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.entrypoints.cli.device_process import DeviceProcess, run_device, unpack_firmware
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.cli.narrator import Narrator
+from pepeunit.entrypoints.cli.program import program_files, release_of
 from pepeunit.entrypoints.cli.rest_client import RestClient, refused
 
 INPUT: Final = "set_point/pepeunit"
@@ -78,7 +77,7 @@ class Journey:
         tags = await self.forge.tags(self.project)
         self.tell.step(f"A code host on this machine serves {self.forge.url(self.project)}")
         if tags:
-            newest = max(tags, key=_number)
+            newest = max(tags, key=release_of)
             self.tell.fact(f"its newest tag is {newest}")
             return tags[newest]
         commit = await self.forge.commit(
@@ -223,7 +222,7 @@ class Journey:
         self.tell.fact(f"the platform holds {count} log entries of the device")
 
     async def _push(self, registry: str, device: DeviceProcess) -> str:
-        release = max(map(_number, await self.forge.tags(self.project)), default=0) + 1
+        release = max(map(release_of, await self.forge.tags(self.project)), default=0) + 1
         self.tell.step(f"git push: a new tag v{release}; the code host calls the push webhook")
         device.forget()
         commit = await self.forge.commit(
@@ -289,21 +288,3 @@ async def within(seconds: float, complaint: str, condition: Callable[[], Awaitab
             raise Unavailable("demo", f"{complaint} after {seconds:g} s")
         await asyncio.sleep(POLL_SECONDS)
     return answer
-
-
-def program_files(release: int) -> dict[str, bytes]:
-    """The repository's files in the given release."""
-    folder = files("pepeunit.entrypoints.cli") / "demo_program"
-    found = {
-        entry.name: entry.read_bytes()
-        for entry in folder.iterdir()
-        if entry.is_file() and not entry.name.endswith(".pyc")
-    }
-    main = found["main.py"].decode()
-    found["main.py"] = re.sub(r"^RELEASE = \d+$", f"RELEASE = {release}", main, flags=re.M).encode()
-    return found
-
-
-def _number(tag: str) -> int:
-    digits = tag.removeprefix("v")
-    return int(digits) if digits.isdigit() else 0
