@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 (hypothesis hands one argument per field)
 """The MQTT codec: what is written is read back, what breaks MQTT is refused."""
 
 from __future__ import annotations

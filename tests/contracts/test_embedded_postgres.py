@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
 from pepeunit.adapters.embedded.postgres_binaries import installed_programs, reachable_programs
 from pepeunit.adapters.embedded.postgres_cluster import create_cluster, refuse_full_disk
-from pepeunit.adapters.embedded.postgres_processes import Account, server_processes
+from pepeunit.adapters.embedded.postgres_processes import Account, postmasters, server_processes
 from pepeunit.domain.errors import Unavailable
 
 PASSWORD = "p@ss/word?#%"
@@ -105,14 +105,6 @@ def started_in_a_process(folder: Path) -> tuple[subprocess.Popen[str], int]:
 def end(parent: subprocess.Popen[str]) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-
-
-def postmasters(cluster: Path) -> list[int]:
-    return [
-        pid
-        for pid in server_processes(cluster)
-        if b"-D" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    ]
 
 
 async def eventually_gone(cluster: Path) -> None:

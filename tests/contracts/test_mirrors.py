@@ -7,7 +7,7 @@ import base64
 import logging
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -309,9 +309,9 @@ async def test_w17_a_fetch_over_the_limit_leaves_the_old_state(
     await mirrors.sync(REGISTRY, forge.url(NAME), None)
 
 
-async def test_w17_a_remote_that_never_answers_is_given_up(
-    make_mirrors: MakeMirrors, tmp_path: Path
-) -> None:
+@pytest.fixture
+async def silent_host() -> AsyncIterator[str]:
+    """The ``host:port`` of a server that takes connections and never answers."""
     stop = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -319,17 +319,39 @@ async def test_w17_a_remote_that_never_answers_is_given_up(
         writer.close()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    stop.set()
+    server.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc")
+async def test_o5_a_git_that_outlived_its_process_is_stopped_at_start(
+    forge: Forge, mirrors: GitMirrors, first: Sha, silent_host: str
+) -> None:
+    await mirrors.sync(REGISTRY, forge.url(NAME), None)
+    orphan = await asyncio.create_subprocess_exec(
+        *("git", "fetch", f"http://{silent_host}/a/b.git"),
+        cwd=mirrors.folder / f"{REGISTRY}.git",
+        start_new_session=True,
+    )
+    async with asyncio.timeout(10):
+        while not any(silent_host.encode() in line for line in _command_lines()):
+            await asyncio.sleep(0)
+        mirrors.recover()
+        assert await orphan.wait() == -9
+    assert await mirrors.read(REGISTRY, first, "main.py")
+
+
+async def test_w17_a_remote_that_never_answers_is_given_up(
+    make_mirrors: MakeMirrors, silent_host: str
+) -> None:
+    host = silent_host
     mirrors = make_mirrors(sync_seconds_max=0.5, list_seconds_max=0.5)
     mirrors.hosts = HostRule.of(host)
-    try:
-        with pytest.raises(Unavailable):
-            await mirrors.sync(REGISTRY, f"http://{host}/a/b.git", None)
-        with pytest.raises(Unavailable):
-            await mirrors.remote_heads(REGISTRY, f"http://{host}/a/b.git", None)
-    finally:
-        stop.set()
-        server.close()
+    with pytest.raises(Unavailable):
+        await mirrors.sync(REGISTRY, f"http://{host}/a/b.git", None)
+    with pytest.raises(Unavailable):
+        await mirrors.remote_heads(REGISTRY, f"http://{host}/a/b.git", None)
     assert list(mirrors.folder.iterdir()) == []
     lines = await asyncio.to_thread(_command_lines)
     assert not any(host.encode() in line for line in lines)
@@ -382,11 +404,12 @@ async def test_w15_an_unlisted_inner_host_is_never_called(
     assert forge.requests == []
 
 
+@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "127.0.0.1")])
 async def test_w15_git_connects_to_the_very_address_that_was_checked(
-    forge: Forge, tmp_path: Path, first: Sha
+    forge: Forge, tmp_path: Path, first: Sha, addresses: tuple[str, ...]
 ) -> None:
     async def pinned(host: str, port: int) -> Sequence[str]:
-        return ("127.0.0.1",)
+        return addresses
 
     # The name stands for nothing: without the pin git could not reach it at all.
     host = f"git.invalid:{forge.port}"

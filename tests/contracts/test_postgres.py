@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from attrs import evolve
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres.connections import ConnectionLimits, connect
@@ -23,13 +23,13 @@ from tests.doubles.rows import Household, a_user
 
 
 @pytest.fixture
-async def empty_url(postgres_server: str) -> AsyncIterator[str]:
+async def empty_url(postgres_url: str) -> AsyncIterator[str]:
     """A database of its own, without a table."""
     name = f"empty_{uuid4().hex}"
-    engine = connect(f"{postgres_server}/postgres", is_pooled=False)
+    engine = connect(postgres_url, is_pooled=False)
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text(f"CREATE DATABASE {name}"))
-        yield f"{postgres_server}/{name}"
+        yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
@@ -47,7 +47,19 @@ async def test_migrations_build_the_tables_of_the_code(empty_url: str) -> None:
                 MigrationContext.configure(sync, opts=context_options), metadata
             )
         )
+        stored = await connection.execute(
+            text(
+                "SELECT relname, reloptions[1] AS option FROM pg_class"
+                " WHERE relkind = 'r' AND reloptions IS NOT NULL"
+            )
+        )
+        options = {row.relname: row.option for row in stored}
     assert differences == []
+    assert options == {
+        table.name: f"fillfactor={settings['fillfactor']}"
+        for table in metadata.sorted_tables
+        if (settings := table.dialect_options["postgresql"]["with"])
+    }
 
 
 async def test_processes_that_migrate_at_once_apply_each_revision_once(empty_url: str) -> None:
@@ -179,12 +191,43 @@ async def test_a_cancelled_transaction_rolls_back_and_gives_its_connection_back(
     assert engine.pool.checkedout() == 0
 
 
+async def test_a_statement_cut_short_never_commits(engine: AsyncEngine) -> None:
+    database = PostgresDatabase(engine)
+    async with database.begin() as blocker:
+        await blocker.lock("name")
+        with pytest.raises(RuntimeError):
+            async with database.begin() as tx:
+                await tx.users.put(a_user())
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await tx.lock("name")
+    async with database.read() as rows:
+        assert await rows.users.count() == 0
+
+
 async def test_a_number_out_of_range_is_invalid(engine: AsyncEngine) -> None:
     home = Household()
     with pytest.raises(Invalid):
         async with PostgresDatabase(engine).begin() as tx:
             await home.store(tx)
             await tx.nodes.put([evolve(home.output, max_connections=2**70)])
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgres://anna:w%40rd@db:5433/pu", "host=db port=5433"),
+        ("postgresql+psycopg2://anna@db/pu?sslmode=require", "host=db ssl=require"),
+        ("postgresql://anna@/pu?host=/run/pu&port=5433", "host=/run/pu port=5433"),
+    ],
+)
+def test_the_usual_forms_of_urls_reach_the_driver(url: str, expected: str) -> None:
+    engine = connect(url, is_pooled=False)
+    _, found = engine.dialect.create_connect_args(engine.url)
+    names = ("host", "port", "ssl")
+    assert " ".join(f"{name}={found[name]}" for name in names if name in found) == expected
+    assert (found["user"], found["database"]) == ("anna", "pu")
+    assert "w@rd" not in repr(engine)
 
 
 async def test_identities_are_plain_uuids(engine: AsyncEngine) -> None:

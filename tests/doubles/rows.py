@@ -28,7 +28,7 @@ from pepeunit.domain.registries.registry import GitPlatform, Registry
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User, UserRole, UserStatus
-from pepeunit.ports.database import Transaction
+from pepeunit.ports.database import Database, Transaction
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -161,6 +161,13 @@ class Household:
         await tx.repos.put(self.repo)
         await tx.units.put(self.unit)
         await tx.nodes.put([self.output, self.input])
+
+
+async def stored(database: Database) -> Household:
+    home = Household()
+    async with database.begin() as tx:
+        await home.store(tx)
+    return home
 
 
 @define

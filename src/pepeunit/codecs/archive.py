@@ -116,7 +116,7 @@ class SharedTar:
         return len(self.body)
 
     def closed(self, own: Sequence[Member]) -> bytes:
-        return self.body + tar_members(own) + TAR_END
+        return b"".join((self.body, tar_members(own), TAR_END))
 
 
 @frozen
@@ -138,7 +138,8 @@ class SharedTgz:
 
     def closed(self, own: Sequence[Member]) -> bytes:
         state = self.state.copy()
-        return self.written + state.compress(tar_members(own) + TAR_END) + state.flush()
+        behind = state.compress(tar_members(own) + TAR_END)
+        return b"".join((self.written, behind, state.flush()))
 
 
 @frozen

@@ -3,6 +3,9 @@
 A user's patterns run inside the platform, so a pattern must not be able to stall it: every
 wildcard takes the shortest text that lets the rest go on and never gives it back, which
 finds a match whenever there is one and never tries the same text twice.
+
+Two places follow git's documentation where git itself does not: ``b**`` is ``b*`` whatever
+stands before it, and a slash parts a path inside brackets too.
 """
 
 from __future__ import annotations

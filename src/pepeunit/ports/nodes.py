@@ -42,7 +42,8 @@ class Nodes(Protocol):
         ...
 
     async def put(self, nodes: Sequence[Node]) -> None:
-        """Insert or replace."""
+        """Insert or replace. Raises ``Conflict`` (topic node) when a unit would have two nodes
+        of one type and name."""
         ...
 
     async def delete(self, uuids: Collection[NodeId]) -> None:

@@ -83,7 +83,7 @@ def test_3_a_refused_connect_leaves_the_victim_alone(place: Served, version: int
         assert thief.next() is None
         assert place.publish(COMMAND, b"still here") == 1
         assert victim.next()[1:3] == (COMMAND.encode(), b"still here")
-    assert ("disconnected", UNIT) not in place.world.events
+        assert ("disconnected", UNIT) not in place.world.events
 
 
 def test_4_a_forbidden_payload_of_60_mib_is_never_held(place: Served) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from attrs import define, field, frozen
@@ -64,6 +65,10 @@ class TreeArchives:
     _kept_bytes: int = field(default=0, init=False)
     _building: dict[_Key, asyncio.Task[_Prepared]] = field(factory=dict, init=False)
     _builds: asyncio.Semaphore = field(init=False)
+    # One thread packs twice as many archives as several that fight over memory.
+    _closing: ThreadPoolExecutor = field(
+        factory=lambda: ThreadPoolExecutor(1, "archives"), init=False
+    )
 
     def __attrs_post_init__(self) -> None:
         self._builds = asyncio.Semaphore(self.limits.builds_max)
@@ -85,7 +90,12 @@ class TreeArchives:
         own = tuple(Member(path, own_files[path]) for path in sorted(own_files))
         names = tuple(member.path for member in own)
         prepared = await self._prepared(_Key(registry, commit, names, form, wbits, level))
-        return await asyncio.to_thread(_closed, prepared, own)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._closing, _closed, prepared, own)
+
+    def close(self) -> None:
+        """Let the thread go; what is being packed is finished first."""
+        self._closing.shutdown()
 
     async def _prepared(self, key: _Key) -> _Prepared:
         if (known := self._kept.get(key)) is not None:

@@ -109,7 +109,9 @@ async def stop_orphans(cluster: Path) -> bool:
         (signal.SIGQUIT, IMMEDIATE_STOP_SECONDS),
         (signal.SIGKILL, IMMEDIATE_STOP_SECONDS),
     ):
-        for pid in server_processes(cluster):
+        # backends follow their postmaster, and SIGINT means something else to some of them
+        to_tell = server_processes if signum is signal.SIGKILL else postmasters
+        for pid in to_tell(cluster):
             _signal(pid, cluster, signum)
         if await _none_left(cluster, seconds):
             return True
@@ -149,19 +151,29 @@ def _runs_postgres(pid: int) -> bool:
     return program.removesuffix(" (deleted)") == "postgres"
 
 
-def _signal(pid: int, cluster: Path, signum: signal.Signals) -> None:
-    """Signal the process if it still is what it was; a backend gets nothing but SIGKILL.
+def postmasters(cluster: Path) -> list[int]:
+    """The server processes that lead the others; a backend that was just forked looks like them."""
+    pids = server_processes(cluster)
+    return [pid for pid in pids if _leads(pid, pids)]
 
-    Backends follow their postmaster, and SIGINT means something else to some of them.
-    """
+
+def _leads(pid: int, pids: Sequence[int]) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # gone meanwhile
+        return False
+    return b"-D" in arguments and parent not in pids
+
+
+def _signal(pid: int, cluster: Path, signum: signal.Signals) -> None:
+    """Signal the process if it still is one of the cluster's."""
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:
         return
     try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        is_postmaster = b"-D" in arguments
-        if _works_in(pid, cluster) and (is_postmaster or signum is signal.SIGKILL):
+        if _works_in(pid, cluster):
             signal.pidfd_send_signal(descriptor, signum)
     except OSError:
         return

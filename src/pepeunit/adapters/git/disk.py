@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -19,19 +20,40 @@ INTERRUPTED: Final = (
 
 
 def folder_bytes(folder: Path) -> int:
-    """The bytes of every file below; files that vanish meanwhile count as 0."""
+    """The bytes that the files below take, by length or by disk blocks, whichever is more.
+
+    Blocks count because a remote may send a flood of tiny references. Files that vanish
+    meanwhile count as 0.
+    """
     total = 0
     for at, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(at, name)).st_size  # noqa: PTH118
+                found = os.lstat(os.path.join(at, name))  # noqa: PTH118
             except FileNotFoundError:
                 continue
+            total += max(found.st_size, found.st_blocks * 512)
     return total
 
 
 def pack_count(mirror: Path) -> int:
     return sum(1 for _ in mirror.glob("objects/pack/*.pack"))
+
+
+def stop_orphans(folder: Path) -> None:
+    """Kill the gits that a killed process of ours left working below ``folder``.
+
+    They would go on writing, and the locks cleared here could be theirs. Where there is no
+    ``/proc`` they end by themselves, when they find nobody reading their progress.
+    """
+    for process in Path("/proc").glob("[1-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+            place = (process / "cwd").readlink()
+            if name.startswith("git") and place.is_relative_to(folder.resolve()):
+                os.kill(int(process.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue
 
 
 def clear_unfinished(folder: Path) -> None:

@@ -15,12 +15,18 @@ from weakref import WeakValueDictionary
 from attrs import define, field
 
 from pepeunit.adapters.git import objects
-from pepeunit.adapters.git.disk import clear_interrupted, clear_unfinished, folder_bytes, pack_count
+from pepeunit.adapters.git.disk import (
+    clear_interrupted,
+    clear_unfinished,
+    folder_bytes,
+    pack_count,
+    stop_orphans,
+)
 from pepeunit.adapters.git.limits import MIB, MirrorLimits
 from pepeunit.adapters.git.process import git_environment, run_git
 from pepeunit.adapters.git.progress import ProgressReader
 from pepeunit.adapters.git.refusals import missing, read_failures, remote_failures, sha
-from pepeunit.domain.errors import Invalid, OverLimit, Topic
+from pepeunit.domain.errors import Invalid, OverLimit, Refused, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.address import HostRule, WebAddress, repository_address
 from pepeunit.domain.registries.credentials import GitCredentials
@@ -67,8 +73,12 @@ class GitMirrors:
         self._readers = asyncio.Semaphore(self.limits.readers_max)
 
     def recover(self) -> None:
-        """Make the folder and clear what a killed process left; call before the first use."""
+        """Make the folder and clear what a killed process left.
+
+        To be called before the first use, while no other process uses the folder.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stop_orphans(self.folder)
         clear_unfinished(self.folder)
 
     async def sync(
@@ -131,8 +141,12 @@ class GitMirrors:
             await self._tidy(home)
 
     async def _tidy(self, home: Path) -> None:
-        """Join the packs that many fetches left; drops what no reference has held for weeks."""
-        await self._local(home, "gc", "--quiet")
+        """Join the packs that many fetches left; drops what no reference has held for weeks.
+
+        A failure costs nothing but space: the mirror is whole, and the next sync tries again.
+        """
+        with contextlib.suppress(Refused, Unavailable):
+            await self._local(home, "gc", "--quiet")
 
     async def _check_size(self, home: Path) -> None:
         size = await asyncio.to_thread(folder_bytes, home)

@@ -124,7 +124,7 @@ async def run_git(
     happens, no process of the group is left. Raises ``GitFailed``, ``TooMuchOutput``,
     ``TimeoutError`` and what ``watch`` raises.
     """
-    async with _running(arguments, folder, environment) as process:
+    async with _running(arguments, folder, environment, bool(feed)) as process:
         try:
             async with asyncio.timeout(seconds_max), asyncio.TaskGroup() as group:
                 watching = group.create_task(_forever(watch)) if watch else None
@@ -144,14 +144,14 @@ async def run_git(
 
 @contextlib.asynccontextmanager
 async def _running(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], fed: bool
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         shutil.which("git") or "git",
         *arguments,
         cwd=folder,
         env=environment,
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE if fed else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -175,11 +175,11 @@ async def _forever(watch: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _feed(process: asyncio.subprocess.Process, feed: bytes) -> None:
-    assert process.stdin is not None  # noqa: S101
-    # uvloop says RuntimeError where the standard loop says that the pipe is broken
+    if process.stdin is None:
+        return
+    # uvloop calls a pipe whose reader has gone a RuntimeError.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
-        if feed:
-            process.stdin.write(feed)
+        process.stdin.write(feed)
         await process.stdin.drain()
         process.stdin.close()
         await process.stdin.wait_closed()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from attrs import frozen
-from sqlalchemy import event, make_url
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -60,10 +60,18 @@ def connect(
         else {"poolclass": NullPool}
     )
     engine = create_async_engine(
-        make_url(url).set(drivername=DRIVER), connect_args=arguments, hide_parameters=True, **pool
+        _driver_url(url), connect_args=arguments, hide_parameters=True, **pool
     )
     event.listen(engine.sync_engine, "connect", _read_plain_uuids)
     return engine
+
+
+def _driver_url(url: str) -> URL:
+    """The URL with our driver and with its name for libpq's ``sslmode``."""
+    parsed = make_url(url).set(drivername=DRIVER)
+    if mode := parsed.query.get("sslmode"):
+        return parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return parsed
 
 
 def _read_plain_uuids(connection: Any, _: object) -> None:

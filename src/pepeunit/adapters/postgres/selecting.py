@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    CompoundSelect,
     Select,
     Table,
     Uuid,
@@ -19,13 +20,15 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal,
     or_,
     select,
     true,
+    union_all,
 )
 
 from pepeunit.adapters.postgres.statements import Statements
-from pepeunit.adapters.postgres.tables import permissions
+from pepeunit.adapters.postgres.tables import edges, nodes, permissions
 from pepeunit.codecs.text import search_words
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
@@ -69,6 +72,20 @@ def searched(search: str | None, *columns: ColumnElement[str]) -> list[Clause]:
     ]
 
 
+def linked_resources(unit: Any) -> CompoundSelect[Any]:
+    """The ids that edges join to a unit (rulings 11): an output's unit to the input and to its
+    unit, an input's unit to the output."""
+    output, input_ = nodes.alias("output"), nodes.alias("input")
+    joined = edges.join(output, edges.c.node_output_uuid == output.c.uuid).join(
+        input_, edges.c.node_input_uuid == input_.c.uuid
+    )
+    return union_all(
+        select(input_.c.uuid).select_from(joined).where(output.c.unit_uuid == unit),
+        select(input_.c.unit_uuid).select_from(joined).where(output.c.unit_uuid == unit),
+        select(output.c.uuid).select_from(joined).where(input_.c.unit_uuid == unit),
+    )
+
+
 def visible(scope: Scope, table: Table, unit: ColumnElement[UUID] | None = None) -> Clause:
     """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
     level = table.c.visibility_level
@@ -95,6 +112,8 @@ def visible(scope: Scope, table: Table, unit: ColumnElement[UUID] | None = None)
                 permissions.c.resource_uuid == table.c.uuid,
             )
         )
+    if scope.permitted_agent is not None and scope.unit is not None:
+        grounds.append(table.c.uuid.in_(linked_resources(scope.permitted_agent)))
     return and_(narrowed, or_(false(), *grounds))
 
 
@@ -114,16 +133,19 @@ def ordered(
 async def page(
     statements: Statements, statement: Select[Any], cut: Slice, to_value: Callable[[Any], T]
 ) -> Page[T]:
-    """The slice and the count in one statement; an empty page beyond the offset needs another."""
+    """The slice and the count in one statement; an empty page beyond the offset needs another.
+
+    The count is a subquery of its own: a window function would carry every matching row, whole,
+    through a sort, where the page alone is read off an index.
+    """
     if not cut.offset and not cut.limit:
         rows = (await statements.read(statement)).all()
         return Page(len(rows), tuple(map(to_value, rows)))
-    counted = statement.add_columns(func.count().over().label("rows_found"))
+    matching = statement.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
+    count = select(func.count()).select_from(matching.subquery())
+    counted = statement.add_columns(count.scalar_subquery().label("rows_found"))
     sliced = counted.limit(cut.limit or None).offset(cut.offset or None)
     rows = (await statements.read(sliced)).all()
     if rows:
         return Page(rows[0].rows_found, tuple(map(to_value, rows)))
-    if not cut.offset:
-        return Page(0, ())
-    total = select(func.count()).select_from(statement.order_by(None).subquery())
-    return Page((await statements.read(total)).scalar_one(), ())
+    return Page((await statements.read(count)).scalar_one() if cut.offset else 0, ())

@@ -27,10 +27,12 @@ class Statements:
     async def _run(
         self, statement: Executable, parameters: Parameters | None, *, deleting: bool = False
     ) -> CursorResult[Any]:
+        if self.is_broken:
+            raise RuntimeError("the transaction met a conflict and can only roll back")
         try:
             with border(deleting=deleting):
                 return await self.connection.execute(statement, parameters)
-        except Exception:
+        except BaseException:  # a cancelled statement breaks the transaction too
             self.is_broken = self.is_writable
             raise
 
@@ -42,8 +44,6 @@ class Statements:
     def _require_writable(self) -> None:
         if not self.is_writable:
             raise RuntimeError("writing and locking need a transaction: use begin()")
-        if self.is_broken:
-            raise RuntimeError("the transaction met a conflict and can only roll back")
 
     async def write(
         self, statement: Executable, parameters: Parameters | None = None

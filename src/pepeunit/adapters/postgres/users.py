@@ -37,6 +37,7 @@ def to_user(row: Any) -> User:
         grafana_org_id=row.grafana_org_id,
         telegram_chat_id=row.telegram_chat_id,
         token_generation=row.token_generation,
+        kept_token_id=row.kept_token_id,
     )
 
 
@@ -52,6 +53,7 @@ def to_row(user: User) -> dict[str, Any]:
         "grafana_org_id": user.grafana_org_id,
         "telegram_chat_id": user.telegram_chat_id,
         "token_generation": user.token_generation,
+        "kept_token_id": user.kept_token_id,
     }
     require_storable(row.items())
     return row

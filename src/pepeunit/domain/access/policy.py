@@ -35,6 +35,7 @@ class Action(enum.Enum):
     PUBLISH = "publish to"
     SUBSCRIBE = "subscribe to"
     LINK_INPUT = "link the input"
+    LINK_OUTPUT = "link the output"
 
 
 @frozen
@@ -70,9 +71,18 @@ def _is_its_unit(agent: Agent, thing: Resource) -> bool:
 
 
 def _sees(agent: Agent, thing: Resource) -> bool:
-    if agent.kind is AgentKind.BACKEND or agent.is_admin:
+    """Administrators read everything that visibility rules (rulings 8, C1)."""
+    return agent.is_admin or _is_shown(agent, thing)
+
+
+def _is_shown(agent: Agent, thing: Resource) -> bool:
+    """Sight that does not come from the administrator's role: what building on a thing, linking
+    it and writing to it take, because that bypass is for reading alone."""
+    if agent.kind is AgentKind.BACKEND:
         return True
-    if _owns(agent, thing) or _is_its_unit(agent, thing) or thing.permitted:
+    if _owns(agent, thing) or _is_its_unit(agent, thing):
+        return True
+    if thing.permitted and agent.uuid is not None:
         return True
     if agent.kind is AgentKind.BOT:
         return thing.visibility is Visibility.PUBLIC
@@ -83,8 +93,8 @@ def _owns_or_is_it(agent: Agent, thing: Resource) -> bool:
     return _owns(agent, thing) or _is_its_unit(agent, thing)
 
 
-def _user_who_sees(agent: Agent, thing: Resource) -> bool:
-    return agent.kind is AgentKind.USER and _sees(agent, thing)
+def _user_it_is_shown_to(agent: Agent, thing: Resource) -> bool:
+    return agent.kind is AgentKind.USER and _is_shown(agent, thing)
 
 
 def _has_the_remote(agent: Agent, thing: Resource) -> bool:
@@ -103,7 +113,7 @@ def _sets_input(agent: Agent, thing: Resource) -> bool:
     """Rulings 12: its owner always; whoever else sees it only if it is rewritable."""
     if not thing.is_input or agent.kind is AgentKind.BOT:
         return False
-    return _owns_or_is_it(agent, thing) or (thing.is_rewritable and _sees(agent, thing))
+    return _owns_or_is_it(agent, thing) or (thing.is_rewritable and _is_shown(agent, thing))
 
 
 def _publishes(agent: Agent, thing: Resource) -> bool:
@@ -122,14 +132,15 @@ _RULES: Final[dict[Action, Callable[[Agent, Resource], bool]]] = {
     Action.SEE: _sees,
     Action.CHANGE: _owns,
     Action.OPERATE: _owns_or_is_it,
-    Action.BUILD_FROM: _user_who_sees,
+    Action.BUILD_FROM: _user_it_is_shown_to,
     Action.USE_REMOTE: _has_the_remote,
     Action.READ_HISTORY: _reads_history,
-    Action.HOLD_CREDENTIALS: _user_who_sees,
+    Action.HOLD_CREDENTIALS: _user_it_is_shown_to,
     Action.SET_INPUT: _sets_input,
     Action.PUBLISH: _publishes,
     Action.SUBSCRIBE: _subscribes,
     Action.LINK_INPUT: _owns,
+    Action.LINK_OUTPUT: _user_it_is_shown_to,
 }
 
 

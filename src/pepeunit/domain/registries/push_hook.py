@@ -18,8 +18,13 @@ def is_genuine(secret: str, body: bytes, gitlab_token: str | None, signature: st
     """GitLab sends the secret itself (``X-Gitlab-Token``), GitHub a digest of the body
     (``X-Hub-Signature-256: sha256=...``)."""
     if gitlab_token is not None:
-        return hmac.compare_digest(gitlab_token.encode(), secret.encode())
+        return _equal(gitlab_token, secret)
     if signature is not None:
         wanted = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-        return hmac.compare_digest(signature.encode(), wanted.encode())
+        return _equal(signature, wanted)
     return False
+
+
+def _equal(given: str, wanted: str) -> bool:
+    """In constant time; a header may hold bytes that are no text."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())

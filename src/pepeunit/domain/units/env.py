@@ -112,13 +112,18 @@ def read_manual_env(text: str) -> dict[str, Any]:
 
 def _read_object(path: str, text: str | bytes) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8 JSON"
         raise Invalid([(path, f"is not JSON: {reason}")], Topic.JSON) from None
     if not isinstance(document, dict):
         raise Invalid([(path, "must be a JSON object")], Topic.JSON)
     return document
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and the infinities, which Python reads and no device does."""
+    raise ValueError(name)
 
 
 def overrides(example: Env, generated: Env, manual: Env) -> dict[str, Any]:

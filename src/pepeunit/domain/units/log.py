@@ -13,6 +13,7 @@ from attrs import frozen
 
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import UnitId
+from pepeunit.domain.text import storable_text
 
 MILLISECONDS_ABOVE: Final = 2e10
 """Numbers above this are epoch milliseconds (rulings 35)."""
@@ -44,10 +45,10 @@ class UnitLog:
 
 
 def _time(value: object, fallback: datetime) -> datetime | None:
-    if value is None:
-        return fallback
     try:
-        if isinstance(value, str):
+        if value is None:
+            found = fallback
+        elif isinstance(value, str):
             read = datetime.fromisoformat(value)
             found = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
         elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -74,7 +75,7 @@ def _entry(unit: UnitId, item: object, received: datetime, kept_seconds: float) 
     if created is None:
         return None
     return UnitLog(
-        unit, known, text.replace("\0", ""), created, received + timedelta(seconds=kept_seconds)
+        unit, known, storable_text(text), created, received + timedelta(seconds=kept_seconds)
     )
 
 

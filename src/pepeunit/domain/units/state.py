@@ -6,11 +6,15 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 from pepeunit.domain.errors import Invalid, Topic
+from pepeunit.domain.text import storable_text
+
+INTEGER_MAX: Final = 2**63
+"""Integers beyond 64 bits become floats: not every reader of JSON takes them."""
 
 
 @frozen
@@ -29,12 +33,29 @@ class UnitState:
 def _number(value: object) -> float | None:
     if not isinstance(value, int | float):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
     return number if math.isfinite(number) else None
 
 
+def _plain(value: object) -> object:
+    """An item that every store and every reader takes: a device may send anything."""
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return storable_text(value)
+        case int() if -INTEGER_MAX <= value < INTEGER_MAX:
+            return value
+        case _:
+            return _number(value)
+
+
 def _items(value: object) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else ()
+    """The items of a list; nested ones become None."""
+    return tuple(map(_plain, value)) if isinstance(value, list) else ()
 
 
 def state_from_mapping(document: Mapping[str, object]) -> UnitState:
@@ -47,7 +68,7 @@ def state_from_mapping(document: Mapping[str, object]) -> UnitState:
         mem_alloc=_number(document.get("mem_alloc")),
         freq=_number(document.get("freq")),
         statvfs=_items(document.get("statvfs")),
-        pu_commit_version=version if isinstance(version, str) else None,
+        pu_commit_version=storable_text(version) if isinstance(version, str) else None,
     )
 
 

@@ -20,6 +20,7 @@ from attrs import evolve, frozen
 
 BACKOFF_FIRST_SECONDS: Final = 3600.0
 BACKOFF_MAX_SECONDS: Final = 24 * 3600.0
+BACKOFF_DOUBLINGS_MAX: Final = 16
 
 
 class UpdateStatus(enum.Enum):
@@ -46,7 +47,8 @@ class UpdateProgress:
         return evolve(self, status=UpdateStatus.REQUEST_SENT, error=None, sent_datetime=now)
 
     def failed(self, reason: str, now: datetime) -> UpdateProgress:
-        wait = min(BACKOFF_FIRST_SECONDS * 2**self.failures, BACKOFF_MAX_SECONDS)
+        doublings = min(self.failures, BACKOFF_DOUBLINGS_MAX)
+        wait = min(BACKOFF_FIRST_SECONDS * 2**doublings, BACKOFF_MAX_SECONDS)
         return UpdateProgress(
             status=UpdateStatus.ERROR,
             error=reason,

@@ -69,7 +69,7 @@ class ControlDoor:
         return (
             web.get("/accounts", self.everyone),
             web.post("/accounts", self.create),
-            web.post("/accounts/{login}/password", self.reset_password),
+            web.post("/passwords", self.reset_password),
         )
 
     async def everyone(self, _: web.Request) -> web.Response:
@@ -91,7 +91,7 @@ class ControlDoor:
         return web.json_response({"password": password})
 
     async def reset_password(self, request: web.Request) -> web.Response:
-        password = await self.accounts.reset_password(request.match_info["login"])
+        password = await self.accounts.reset_password((await request.json())["login"])
         return web.json_response({"password": password})
 
 
@@ -130,7 +130,7 @@ class RemoteAccounts:
         return str(told["password"])
 
     async def reset_password(self, login: str) -> str:
-        return str((await self._ask("POST", f"/accounts/{login}/password"))["password"])
+        return str((await self._ask("POST", "/passwords", {"login": login}))["password"])
 
     async def everyone(self) -> Sequence[Account]:
         return [

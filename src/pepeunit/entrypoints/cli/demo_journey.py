@@ -7,10 +7,8 @@ run again and again on the same platform.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,9 +18,9 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.entrypoints.cli.device_process import DeviceProcess, run_device, unpack_firmware
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.cli.narrator import Narrator
+from pepeunit.entrypoints.cli.program import program_files, release_of
 from pepeunit.entrypoints.cli.rest_client import RestClient, refused
 
-PROJECT: Final = "demo/thermometer"
 INPUT: Final = "set_point/pepeunit"
 OUTPUT: Final = "temperature/pepeunit"
 SET_POINT: Final = "23.5"
@@ -36,7 +34,10 @@ Row = dict[str, Any]
 
 @frozen
 class Journey:
-    """``folder`` holds the device's files; ``api`` becomes the demo user once signed in."""
+    """``folder`` holds the device's files; ``api`` becomes the demo user once signed in.
+
+    Project, repo and unit share one ``name``.
+    """
 
     forge: Forge
     api: RestClient
@@ -44,6 +45,11 @@ class Journey:
     login: str
     password: str = field(repr=False)
     tell: Narrator
+    name: str = "thermometer"
+
+    @property
+    def project(self) -> str:
+        return f"demo/{self.name}"
 
     async def run(self) -> Row:
         """Walk it from end to end; the unit as it is then. Raises ``Unavailable`` naming the step
@@ -67,14 +73,16 @@ class Journey:
 
     async def _first_version(self) -> str:
         """The newest tag's commit; one is pushed when there is none."""
-        await self.forge.create(PROJECT)
-        tags = await self.forge.tags(PROJECT)
-        self.tell.step(f"A code host on this machine serves {self.forge.url(PROJECT)}")
+        await self.forge.create(self.project)
+        tags = await self.forge.tags(self.project)
+        self.tell.step(f"A code host on this machine serves {self.forge.url(self.project)}")
         if tags:
-            newest = max(tags, key=_number)
+            newest = max(tags, key=release_of)
             self.tell.fact(f"its newest tag is {newest}")
             return tags[newest]
-        commit = await self.forge.commit(PROJECT, program_files(1), "The first version", tag="v1")
+        commit = await self.forge.commit(
+            self.project, program_files(1), "The first version", tag="v1"
+        )
         self.tell.fact(f"git push: the program of a thermometer, tag v1 on commit {commit[:8]}")
         return commit
 
@@ -90,7 +98,7 @@ class Journey:
         self.api.token = answer["token"]
 
     async def _register(self) -> str:
-        url = self.forge.url(PROJECT)
+        url = self.forge.url(self.project)
         self.tell.step("The repository is registered and mirrored")
         listed = await self.api.call("GET", "repository_registry", params={"search_string": url})
         known = [r for r in listed["repositories_registry"] if r["repository_url"] == url]
@@ -125,7 +133,6 @@ class Journey:
             if listed["repos"]
             else await self._named(
                 "repos",
-                "thermometer",
                 repository_registry_uuid=registry,
                 default_branch="main",
                 visibility_level="Public",
@@ -143,7 +150,6 @@ class Journey:
             if listed["units"]
             else await self._named(
                 "units",
-                "kitchen",
                 repo_uuid=repo,
                 visibility_level="Public",
                 is_auto_update_from_repo_unit=True,
@@ -152,14 +158,14 @@ class Journey:
         self.tell.fact(f"unit {unit['name']} {unit['uuid']}")
         return str(unit["uuid"])
 
-    async def _named(self, path: str, name: str, **wanted: Any) -> Row:
+    async def _named(self, path: str, **wanted: Any) -> Row:
         """Create it under the first free name."""
         for number in range(1, NAMES_TRIED_MAX + 1):
-            wanted["name"] = name if number == 1 else f"{name}-{number}"
+            wanted["name"] = self.name if number == 1 else f"{self.name}-{number}"
             status, answer = await self.api.ask("POST", path, wanted)
             if status < 400:
                 return dict(answer)
-            if wanted["name"] not in str(answer) and "name" not in str(answer):
+            if "name" not in str(answer):
                 break
         raise refused("POST", path, status, answer)
 
@@ -216,11 +222,11 @@ class Journey:
         self.tell.fact(f"the platform holds {count} log entries of the device")
 
     async def _push(self, registry: str, device: DeviceProcess) -> str:
-        release = max(map(_number, await self.forge.tags(PROJECT)), default=0) + 1
+        release = max(map(release_of, await self.forge.tags(self.project)), default=0) + 1
         self.tell.step(f"git push: a new tag v{release}; the code host calls the push webhook")
         device.forget()
         commit = await self.forge.commit(
-            PROJECT, program_files(release), f"Version {release}", tag=f"v{release}"
+            self.project, program_files(release), f"Version {release}", tag=f"v{release}"
         )
         await self._announce_push(registry)
         self.tell.fact(f"commit {commit[:8]}")
@@ -282,21 +288,3 @@ async def within(seconds: float, complaint: str, condition: Callable[[], Awaitab
             raise Unavailable("demo", f"{complaint} after {seconds:g} s")
         await asyncio.sleep(POLL_SECONDS)
     return answer
-
-
-def program_files(release: int) -> dict[str, bytes]:
-    """The repository's files in the given release."""
-    folder = files("pepeunit.entrypoints.cli") / "demo_program"
-    found = {
-        entry.name: entry.read_bytes()
-        for entry in folder.iterdir()
-        if entry.is_file() and not entry.name.endswith(".pyc")
-    }
-    main = found["main.py"].decode()
-    found["main.py"] = re.sub(r"^RELEASE = \d+$", f"RELEASE = {release}", main, flags=re.M).encode()
-    return found
-
-
-def _number(tag: str) -> int:
-    digits = tag.removeprefix("v")
-    return int(digits) if digits.isdigit() else 0

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +18,13 @@ from attrs import define, field
 
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.version import Sha
+from pepeunit.entrypoints.cli.git_backend import answer_with_git, git_environment
 
 AUTHOR: Final = "Forge <forge@localhost>"
 FIRST_COMMIT_TIME: Final = 1_700_000_000
 COMMIT_GAP_SECONDS: Final = 60
 REQUEST_BYTES_MAX: Final = 16 * 2**20
-CHUNK_BYTES: Final = 65536
+REQUESTS_KEPT_MAX: Final = 1000
 STOP_SECONDS_MAX: Final = 2.0
 
 Asset = tuple[str, str]
@@ -44,7 +42,7 @@ class Project:
 
 @define(eq=False)
 class Forge:
-    """Hosts bare repositories below ``folder``; ``requests`` lists what was asked of it."""
+    """Hosts bare repositories below ``folder``; ``requests`` lists what was last asked of it."""
 
     folder: Path
     host: str = "127.0.0.1"
@@ -82,12 +80,12 @@ class Forge:
     async def create(self, name: str, credentials: GitCredentials | None = None) -> None:
         """Host a repository ``group/name``, private when it gets credentials.
 
-        It is empty unless an earlier forge left it in the folder.
+        One that is in the folder already is hosted as it is, without its releases.
         """
         home = self._home(name)
         home.mkdir(parents=True, exist_ok=True)
         await self._run(home, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
-        commits = int(await self._run(home, "rev-list", "--count", "--all"))
+        commits = int(await self._run(home, "rev-list", "--all", "--count"))
         self._projects[name] = Project(len(self._projects) + 1, credentials, commits=commits)
 
     async def tags(self, name: str) -> Mapping[str, Sha]:
@@ -184,71 +182,31 @@ class Forge:
         )
 
     def _visible(self, request: web.Request) -> tuple[str, Project]:
-        self.requests.append(f"{request.method} {request.raw_path}")
+        self._note(request)
+        token = request.headers.get("PRIVATE-TOKEN")
+        known = {one.credentials.pat_token for one in self._projects.values() if one.credentials}
+        if token is not None and token not in known:
+            raise web.HTTPUnauthorized(text='{"message": "401 Unauthorized"}')
         key = unquote(request.match_info["key"])
         for name, project in self._projects.items():
             if key in (name, str(project.number)):
                 allowed = project.credentials
-                token = request.headers.get("PRIVATE-TOKEN")
                 if allowed is None or token == allowed.pat_token:
                     return name, project
         raise web.HTTPNotFound(text='{"message": "404 Project Not Found"}')
 
-    async def _git(self, request: web.Request) -> web.StreamResponse:
+    def _note(self, request: web.Request) -> None:
         self.requests.append(f"{request.method} {request.raw_path}")
+        del self.requests[:-REQUESTS_KEPT_MAX]
+
+    async def _git(self, request: web.Request) -> web.StreamResponse:
+        self._note(request)
         name = request.match_info["name"]
         project = self._projects.get(name)
         if project is None or (project.credentials and not _is_let_in(request, project)):
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="git"'})
-        return await self._backend(request, f"/{name}.git/{request.match_info['service']}")
-
-    async def _backend(self, request: web.Request, path: str) -> web.StreamResponse:
-        """Hand the request to git's own CGI program and pass its answer on as it comes."""
-        body = await request.read()
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            "http-backend",
-            env={
-                **_environment(),
-                "GIT_PROJECT_ROOT": str(self.folder),
-                "GIT_HTTP_EXPORT_ALL": "1",
-                "PATH_INFO": path,
-                "QUERY_STRING": request.query_string,
-                "REQUEST_METHOD": request.method,
-                "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-                "CONTENT_LENGTH": str(len(body)),
-                "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-                "REMOTE_ADDR": request.remote or "",
-            },
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
-        try:
-            # uvloop says RuntimeError where the standard loop says that the pipe is broken
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
-                if body:
-                    process.stdin.write(body)
-                await process.stdin.drain()
-                process.stdin.close()
-            head = (await process.stdout.readuntil(b"\r\n\r\n")).decode("latin-1")
-            headers = dict(line.split(": ", 1) for line in head.split("\r\n") if line)
-            status = int(headers.pop("Status", "200").split()[0])
-            response = web.StreamResponse(status=status, headers=headers)
-            await response.prepare(request)
-            while chunk := await process.stdout.read(CHUNK_BYTES):
-                await response.write(chunk)
-            await response.write_eof()
-            return response
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-            raise
-        finally:
-            while await process.stdout.read(CHUNK_BYTES):
-                pass
-            await process.wait()
+        path = f"/{name}.git/{request.match_info['service']}"
+        return await answer_with_git(request, self.folder, path)
 
     async def _head(self, name: str, branch: str) -> Sha:
         full = f"refs/heads/{branch}"
@@ -266,7 +224,7 @@ class Forge:
             "git",
             *arguments,
             cwd=home,
-            env=_environment() | {"GIT_CEILING_DIRECTORIES": str(self.folder)},
+            env=git_environment() | {"GIT_CEILING_DIRECTORIES": str(self.folder)},
             stdin=asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -282,16 +240,6 @@ class Forge:
 
 def _counted(body: bytes) -> bytes:
     return b"data %d\n%s\n" % (len(body), body)
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
 
 
 def _is_let_in(request: web.Request, project: Project) -> bool:

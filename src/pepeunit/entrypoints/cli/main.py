@@ -20,7 +20,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 from pepeunit.domain.errors import Invalid, Refused, Unavailable
 from pepeunit.domain.users.user import UserRole
@@ -37,6 +37,8 @@ INTERRUPTED: Final = 130
 STOP_SECONDS_MAX: Final = 4.8
 PORT_MAX: Final = 65535
 
+if TYPE_CHECKING:
+    Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Command = Callable[[Platform, argparse.Namespace], Awaitable[int]]
 
 
@@ -74,32 +76,31 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, obey: Command, text: str, on_signal: int = INTERRUPTED) -> None:
-        made = commands.add_parser(name, help=text, description=text, parents=[shared])
+    def add(
+        to: Commands, name: str, obey: Command, text: str, on_signal: int = INTERRUPTED
+    ) -> argparse.ArgumentParser:
+        made = to.add_parser(name, help=text, description=text, parents=[shared])
         made.set_defaults(command=obey, on_signal=on_signal)
-        options[name] = made
+        return made
 
-    options: dict[str, argparse.ArgumentParser] = {}
-    command("serve", _serve, "run the whole platform in this process", on_signal=DONE)
-    command("demo", _demo, "show a device's whole life on this machine", on_signal=DONE)
-    command("migrate", _migrate, "bring the stores to this version's schema")
-    command("config", _config, "print the settings in effect, secrets masked")
-    command("user", _everyone, "manage accounts, also while the platform runs")
-    options["serve"].add_argument("--host", metavar="H", help="address to listen on")
-    options["serve"].add_argument("--http-port", type=_port, metavar="N")
-    options["serve"].add_argument("--mqtt-port", type=_port, metavar="N")
-    options["demo"].add_argument(
+    serve = add(commands, "serve", _serve, "run the whole platform in this process", DONE)
+    serve.add_argument("--host", metavar="H", help="address to listen on")
+    serve.add_argument("--http-port", type=_port, metavar="N")
+    serve.add_argument("--mqtt-port", type=_port, metavar="N")
+    show = add(commands, "demo", _demo, "show a device's whole life on this machine", DONE)
+    show.add_argument(
         "--once", action="store_true", help="end after the last step instead of staying up"
     )
-    actions = options["user"].add_subparsers(required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="open an account and print its password")
+    add(commands, "migrate", _migrate, "bring the stores to this version's schema")
+    add(commands, "config", _config, "print the settings in effect, secrets masked")
+    user = commands.add_parser("user", help="manage accounts, also while the platform runs")
+    actions = user.add_subparsers(required=True, metavar="ACTION")
+    create = add(actions, "create", _create, "open an account and print its password")
     create.add_argument("login")
     create.add_argument("--admin", action="store_true", help="make it an administrator")
-    create.set_defaults(command=_create)
-    reset = actions.add_parser("reset-password", help="print a new password, end all sessions")
+    reset = add(actions, "reset-password", _reset_password, "print a new password, end sessions")
     reset.add_argument("login")
-    reset.set_defaults(command=_reset_password)
-    actions.add_parser("list", help="print all accounts").set_defaults(command=_everyone)
+    add(actions, "list", _everyone, "print all accounts")
     return top
 
 

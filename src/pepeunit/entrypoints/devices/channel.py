@@ -19,7 +19,9 @@ PRESSURE = 2
 RATE = 4
 """the client is over its rate, or waits for its turn to connect,"""
 UNREAD = 8
-"""the client does not read what was sent to it."""
+"""the client does not read what was sent to it,"""
+CROWDED = 16
+"""the buffer of all clients is half full: storage gets a turn first."""
 
 
 class Channel(asyncio.Protocol):
@@ -47,8 +49,9 @@ class Channel(asyncio.Protocol):
         self._bytes_rate: Bucket | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        self._transport.set_write_buffer_limits(high=self.limits.write_buffer_bytes)
+        # uvloop's transports are no subclass of asyncio.Transport
+        self._transport = made = cast("asyncio.Transport", transport)
+        made.set_write_buffer_limits(high=self.limits.write_buffer_bytes)
         self.last_seen = self._loop.time()
         self.connect_by = self.last_seen + self.limits.connect_seconds
         self.broker.arrived(self)
@@ -134,6 +137,12 @@ class Channel(asyncio.Protocol):
         if not self._holds & RATE:
             self.hold(RATE)
             self._loop.call_later(delay_seconds, self.release, RATE)
+
+    def yield_turn(self) -> None:
+        """Read nothing until storage had a turn: a loop may read a busy socket many times."""
+        if not self._holds & CROWDED:
+            self.hold(CROWDED)
+            self._loop.call_later(self.limits.crowded_seconds, self.release, CROWDED)
 
     def check(self, now_seconds: float) -> None:
         """Cut off a client that is silent, late with CONNECT, or does not read."""

@@ -99,7 +99,10 @@ class Connection(Channel):
                     continue
                 acks.append(self._receipt(qos, packet_id, parsed is None))
                 if qos == 2:
-                    released.append(packet_id)
+                    if parsed is None and self.version == VERSION_5:
+                        del session.unreleased[packet_id]  # the refusal ends the exchange
+                    else:
+                        released.append(packet_id)
             if parsed is None:
                 denied += 1
                 continue
@@ -122,6 +125,8 @@ class Connection(Channel):
 
     def _account(self, receipt: Receipt, size_bytes: int, room: int) -> None:
         """Book a part of a chunk, and stop reading if it was too much."""
+        if 2 * room < self.limits.buffer_messages_max:
+            self.yield_turn()
         if not receipt.acks:
             self.broker.inbox.put(size_bytes, None)
             return

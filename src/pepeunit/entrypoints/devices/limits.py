@@ -45,6 +45,8 @@ class Limits:
     buffer_messages_max: int = 100_000
     """Messages of all clients that wait for storage: beyond it QoS 0 drops, QoS 1 holds."""
     buffer_bytes_max: int = 64 * MIB
+    crowded_seconds: float = 0.002
+    """A pause between two reads of one client while the buffer is half full."""
 
     inflight_max: int = 32
     queue_messages_max: int = 128

@@ -38,7 +38,7 @@ class CreateEdge:
             raise Forbidden("only a User may do this")
         async with self.database.begin() as tx:
             await tx.lock(EDGES_LOCK)
-            output = await node_for(tx, agent, Action.SEE, output_uuid)
+            output = await node_for(tx, agent, Action.LINK_OUTPUT, output_uuid)
             input_ = await node_for(tx, agent, Action.LINK_INPUT, input_uuid)
             if output.type is not NodeType.OUTPUT or input_.type is not NodeType.INPUT:
                 raise Invalid("an edge leads from an output to an input", Topic.NODE)

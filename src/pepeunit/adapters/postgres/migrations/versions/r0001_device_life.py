@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("grafana_org_id", sa.Text(), nullable=True),
         sa.Column("telegram_chat_id", sa.Text(), nullable=True),
         sa.Column("token_generation", sa.BigInteger(), nullable=False),
+        sa.Column("kept_token_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("uuid", name="users_pkey"),
     )
     op.create_index("users_create_index", "users", ["create_datetime", "uuid"], unique=False)
@@ -150,6 +151,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["repo_uuid"], ["repos.uuid"], name="units_repo_fkey"),
         sa.PrimaryKeyConstraint("uuid", name="units_pkey"),
         sa.UniqueConstraint("name", name="units_name_unique"),
+        postgresql_with={"fillfactor": 70},
     )
     op.create_index("units_create_index", "units", ["create_datetime", "uuid"], unique=False)
     op.create_index("units_creator_index", "units", ["creator_uuid"], unique=False)
@@ -185,6 +187,7 @@ def upgrade() -> None:
             ["unit_uuid"], ["units.uuid"], name="nodes_unit_fkey", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("uuid", name="nodes_pkey"),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index("nodes_create_index", "nodes", ["create_datetime", "uuid"], unique=False)
     op.create_index("nodes_creator_index", "nodes", ["creator_uuid"], unique=False)

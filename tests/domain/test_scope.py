@@ -1,0 +1,34 @@
+"""What a list shows is what a single check lets see (rulings 7, access.md 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pepeunit.domain.access.policy import Action, Resource, may
+from pepeunit.domain.access.scope import Scope
+from pepeunit.domain.access.visibility import Visibility
+from tests.domain.making import AGENTS, agents, resources
+
+levels = st.frozensets(st.sampled_from(Visibility))
+
+
+@given(agents, resources)
+def test_rulings_7_a_scope_admits_exactly_what_may_be_seen(agent: Any, thing: Resource) -> None:
+    assert Scope.of(agent).admits(thing) == may(agent, Action.SEE, thing)
+
+
+@given(agents, resources, levels)
+def test_the_callers_filter_narrows_and_never_widens(
+    agent: Any, thing: Resource, wanted: frozenset[Visibility]
+) -> None:
+    expected = may(agent, Action.SEE, thing) and thing.visibility in wanted
+    assert Scope.of(agent, wanted).admits(thing) == expected
+
+
+@given(resources)
+def test_the_platform_and_administrators_list_everything(thing: Resource) -> None:
+    assert Scope.of(AGENTS["backend"]).admits(thing)
+    assert Scope.of(AGENTS["admin"]).admits(thing)

@@ -1,0 +1,95 @@
+"""The command line over the real use cases of accounts, on memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from attrs import define, field
+
+from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
+from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.domain.errors import Invalid, Unavailable
+from pepeunit.entrypoints.cli.accounts import StoredAccounts
+from pepeunit.entrypoints.cli.platform import Accounts, Platform, Running, ServeOptions
+from pepeunit.usecases.users.first_admin import ResetPassword
+from pepeunit.usecases.users.read_users import ListUsers
+from pepeunit.usecases.users.sign_up import SignUp
+
+
+def new_secret() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+@pytest.fixture
+def accounts() -> Iterator[StoredAccounts]:
+    database = MemoryDatabase()
+    passwords = Argon2Passwords("salt", Argon2Cost(1, 64, 1))
+    yield StoredAccounts(
+        SignUp(database, passwords, lambda: datetime.now(UTC), uuid4),
+        ResetPassword(database, passwords, new_secret),
+        ListUsers(database),
+        new_secret,
+    )
+    passwords.close()
+
+
+@define
+class Served:
+    """A platform that comes up at once, and fails where it is told to."""
+
+    accounts: Accounts
+    failure: BaseException | None = None
+    when_up: Callable[[], None] | None = None
+    seen: list[ServeOptions] = field(factory=list)
+    stopped: int = 0
+
+    @asynccontextmanager
+    async def serve(self, options: ServeOptions) -> AsyncIterator[Running]:
+        self.seen.append(options)
+        if self.failure is not None:
+            raise self.failure
+        if self.when_up is not None:
+            asyncio.get_running_loop().call_later(0.1, self.when_up)
+        try:
+            yield Running(
+                "http://127.0.0.1:1/pepeunit",
+                "http://127.0.0.1:1/pepeunit/api/v1",
+                "127.0.0.1",
+                2,
+                "admin",
+                "only-once",
+            )
+        finally:
+            self.stopped += 1
+
+    async def migrate(self, data_dir: Path) -> str:
+        if self.failure is not None:
+            raise self.failure
+        return "0001"
+
+    @asynccontextmanager
+    async def open_accounts(self, data_dir: Path) -> AsyncIterator[Accounts]:
+        if self.failure is not None:
+            raise self.failure
+        yield self.accounts
+
+    def config(self, data_dir: Path) -> str:
+        if isinstance(self.failure, Invalid | Unavailable):
+            raise self.failure
+        return f"data {data_dir}"
+
+    def platform(self) -> Platform:
+        return Platform("9.8.7", self.serve, self.migrate, self.open_accounts, self.config)
+
+
+@pytest.fixture
+def served(accounts: StoredAccounts) -> Served:
+    return Served(accounts)

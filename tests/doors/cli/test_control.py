@@ -1,0 +1,77 @@
+"""``pepeunit user`` while the platform runs (design.md 1)."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from pepeunit.domain.errors import Conflict, Invalid, NotFound, Unavailable
+from pepeunit.domain.users.user import UserRole, UserStatus
+from pepeunit.entrypoints.cli.accounts import StoredAccounts
+from pepeunit.entrypoints.cli.control import SOCKET, RemoteAccounts, serve_control
+
+
+@pytest.fixture(params=["short", "long"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    folder = tmp_path if request.param == "short" else tmp_path / ("d" * 90) / ("e" * 90)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+async def test_accounts_are_reached_over_the_socket(folder: Path, accounts: StoredAccounts) -> None:
+    async with serve_control(folder, accounts):
+        remote = RemoteAccounts(folder)
+        assert remote.is_there()
+        password = await remote.create("somebody", UserRole.ADMIN)
+        assert len(password) >= 16
+        assert await remote.reset_password("somebody") != password
+        (row,) = await remote.everyone()
+        assert (row.login, row.role, row.status) == (
+            "somebody",
+            UserRole.ADMIN,
+            UserStatus.UNVERIFIED,
+        )
+    assert not remote.is_there()
+    assert not (folder / SOCKET).exists()
+
+
+async def test_only_the_owner_may_connect(tmp_path: Path, accounts: StoredAccounts) -> None:
+    async with serve_control(tmp_path, accounts):
+        assert (tmp_path / SOCKET).stat().st_mode & 0o777 == 0o600
+
+
+async def test_refusals_arrive_as_what_they_are(tmp_path: Path, accounts: StoredAccounts) -> None:
+    async with serve_control(tmp_path, accounts):
+        remote = RemoteAccounts(tmp_path)
+        await remote.create("somebody", UserRole.USER)
+        with pytest.raises(Conflict, match="login"):
+            await remote.create("somebody", UserRole.USER)
+        with pytest.raises(NotFound, match="nobody"):
+            await remote.reset_password("nobody")
+        with pytest.raises(Invalid) as refusal:
+            await remote.create("é", UserRole.USER)
+        assert [path for path, _ in refusal.value.violations] == ["login", "login"]
+
+
+async def test_logins_cannot_lead_elsewhere(tmp_path: Path, accounts: StoredAccounts) -> None:
+    async with serve_control(tmp_path, accounts):
+        with pytest.raises(NotFound):
+            await RemoteAccounts(tmp_path).reset_password("a/../b?c#d")
+
+
+async def test_the_socket_of_a_killed_process_is_replaced(
+    tmp_path: Path, accounts: StoredAccounts
+) -> None:
+    left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    left.bind(str(tmp_path / SOCKET))
+    left.close()
+    assert not RemoteAccounts(tmp_path).is_there()
+    async with serve_control(tmp_path, accounts):
+        assert RemoteAccounts(tmp_path).is_there()
+
+
+async def test_without_a_platform_the_client_says_where_it_asked(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"control\.sock"):
+        await RemoteAccounts(tmp_path).everyone()
