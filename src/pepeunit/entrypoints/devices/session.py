@@ -164,10 +164,12 @@ class Session:
             return self._send_new(wire, message, subscription, now_seconds)
         return self._enqueue(message, subscription)
 
-    def acknowledge(self, packet_id: int, now_seconds: float) -> None:
-        """The client has taken a QoS 1 message; the next one may go."""
-        if self._inflight.pop(packet_id, None) is not None:
-            self.drain(now_seconds)
+    def acknowledge(self, packet_id: int, now_seconds: float) -> bool:
+        """The client has taken a QoS 1 message; the next one may go. False if none was owed."""
+        if self._inflight.pop(packet_id, None) is None:
+            return False
+        self.drain(now_seconds)
+        return True
 
     def resume(self, now_seconds: float) -> None:
         """A connection is back: send again what was in flight, then what waited."""
