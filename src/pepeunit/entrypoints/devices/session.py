@@ -12,7 +12,6 @@ from pepeunit.codecs.mqtt.packets import Will
 from pepeunit.codecs.mqtt.properties import Property
 from pepeunit.codecs.mqtt.wire import VERSION_5
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.topic import BaseDirection, BaseTopic, ParsedTopic
 from pepeunit.entrypoints.devices.counters import Counters
 from pepeunit.entrypoints.devices.limits import Limits
@@ -131,10 +130,6 @@ class Session:
         self._queue_bytes = 0
         self._inflight: dict[int, tuple[Message, Subscription]] = {}
         self._next_id = 0
-
-    @property
-    def unit_id(self) -> UnitId | None:
-        return self.agent.unit_id
 
     @property
     def is_listening(self) -> bool:
