@@ -31,6 +31,7 @@ from pepeunit.codecs.mqtt import encode as e
 from pepeunit.codecs.mqtt import packets as p
 from pepeunit.codecs.mqtt.wire import VERSION_3, VERSION_5
 from pepeunit.domain.access.agent import Agent
+from pepeunit.domain.errors import Unauthenticated
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.topic import ParsedTopic, parse_topic
 from pepeunit.entrypoints.devices.endpoint import Endpoint
@@ -62,6 +63,8 @@ class Grounds:
         """When the first message came: its topic is asked about once."""
 
     async def authenticate(self, token: str, client_id: str) -> Agent:
+        if not token.isdecimal():
+            raise Unauthenticated("no such unit")
         return Agent.unit(UnitId(UUID(int=int(token))))
 
     async def authorize(self, agent: Agent, action: MqttAction, topic: str) -> ParsedTopic | None:
@@ -224,26 +227,20 @@ async def beside(work: Callable[[int, int, Pipe], None], port: int, count: int):
 
 
 async def throughput(qos: int, messages: int, folder: Path) -> tuple[float, float]:
-    """Messages a second from the first one to the last one stored, and messages per batch."""
+    """Messages a second from the first one to the last acknowledgement (QoS 0: to the answer
+    of a ping behind the last one), and messages per batch."""
     grounds = Grounds()
     journal = FileJournal(grounds, folder)
-    ended = 0.0
-    inner = journal.receive if qos else grounds.receive
-
-    async def receive(batch: Sequence[Inbound]) -> None:
-        nonlocal ended
-        await inner(batch)
-        ended = time.perf_counter()
-
-    async with endpoint(grounds, receive) as served:
+    async with endpoint(grounds, journal.receive if qos else grounds.receive) as served:
         work = publish_qos_1 if qos else publish_qos_0
         pipe, process = await beside(work, served.port, messages)
+        seconds = time.perf_counter() - grounds.started
         dropped = served.counters.dropped_messages
         assert grounds.count == messages, f"{dropped} messages were dropped"
         pipe.send(None)
         process.join()
     journal.close()
-    return messages / (ended - grounds.started), messages / grounds.batches
+    return messages / seconds, messages / grounds.batches
 
 
 async def idle() -> float:
