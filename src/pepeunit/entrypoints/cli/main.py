@@ -252,6 +252,7 @@ def _explained(error: OSError) -> str:
         errno.EADDRINUSE: "choose another port with --http-port or --mqtt-port",
         errno.EACCES: "ports below 1024 and foreign folders need more rights: choose others",
         errno.EADDRNOTAVAIL: "choose an address of this machine with --host",
+        errno.ENOENT: "it is missing: install it, or choose another --data-dir",
         errno.ENOSPC: "the disk is full: make room, or choose another --data-dir",
         errno.EROFS: "the disk cannot be written: choose another --data-dir",
     }.get(error.errno or 0, "")
