@@ -1,4 +1,3 @@
-
 """The MQTT codec: what is written is read back, what breaks MQTT is refused."""
 
 from __future__ import annotations

@@ -76,6 +76,34 @@ def agents(town: Town) -> list[Agent]:
     ]
 
 
+def joined_by_edges(town: Town) -> set[tuple[UUID, UUID]]:
+    """Agent and resource, as rulings 11 derive them from edges."""
+    nodes = {node.uuid: node for node in town.nodes}
+    ends = [(nodes[edge.node_output_uuid], nodes[edge.node_input_uuid]) for edge in town.edges]
+    return {
+        pair
+        for output, input_ in ends
+        for pair in (
+            (output.unit_uuid, input_.uuid),
+            (output.unit_uuid, input_.unit_uuid),
+            (input_.unit_uuid, output.uuid),
+        )
+    }
+
+
+@EXAMPLES
+@given(seed=SEEDS)
+async def test_an_edge_grants_the_same_as_a_row(database: Database, seed: int) -> None:
+    async with town(database, seed) as (built, tx):
+        granted = {(row.agent_uuid, row.resource_uuid) for row in built.permissions}
+        granted |= joined_by_edges(built)
+        things = [row.uuid for row in (*built.units, *built.nodes)]
+        for agent in built.units:
+            for thing in things:
+                exists = await tx.permissions.exists(agent.uuid, thing)
+                assert exists is ((agent.uuid, thing) in granted)
+
+
 @EXAMPLES
 @given(seed=SEEDS, levels=LEVELS)
 async def test_a_list_shows_exactly_what_the_scope_admits(
@@ -83,6 +111,7 @@ async def test_a_list_shows_exactly_what_the_scope_admits(
 ) -> None:
     async with town(database, seed) as (built, tx):
         granted = {(row.agent_uuid, row.resource_uuid) for row in built.permissions}
+        granted |= joined_by_edges(built)
         for agent in agents(built):
             scope = Scope.of(agent, levels)
 

@@ -151,29 +151,28 @@ MATRIX: list[tuple[Action, Visibility, dict[str, Any], str, str]] = [
     (Action.HOLD_CREDENTIALS, INTERNAL, {}, "y y y y - - - - -", "4.2 setCredentials: own entry"),
 ]
 
+
+def a_thing(level: Visibility, **facts: Any) -> Resource:
+    return evolve(Resource("thing", level, creator=OWNER, unit=OWN_UNIT), **facts)
+
+
 CELLS = [
     pytest.param(
-        action, level, facts, agent, permitted, answer == "y", id=f"{spec} · {agent} {permitted}"
+        action,
+        a_thing(level, permitted=permitted, **facts),
+        agent,
+        answer == "y",
+        id=f"{action.name} {spec} · {agent} {permitted}",
     )
     for action, level, facts, row, spec in MATRIX
     for (agent, permitted), answer in zip(COLUMNS, row.split(), strict=True)
 ]
 
 
-def a_thing(level: Visibility, **facts: Any) -> Resource:
-    return evolve(Resource("thing", level, creator=OWNER, unit=OWN_UNIT), **facts)
-
-
-@pytest.mark.parametrize(("action", "level", "facts", "agent", "permitted", "expected"), CELLS)
+@pytest.mark.parametrize(("action", "thing", "agent", "expected"), CELLS)
 def test_w1_each_cell_of_the_matrix(
-    action: Action,
-    level: Visibility,
-    facts: dict[str, Any],
-    agent: str,
-    permitted: bool,
-    expected: bool,
+    action: Action, thing: Resource, agent: str, expected: bool
 ) -> None:
-    thing = a_thing(level, permitted=permitted, **facts)
     assert may(AGENTS[agent], action, thing) is expected
 
 

@@ -42,8 +42,8 @@ PATCH  /repository_registry/backend_sync_registry           -  -  -  -  -  -  ok
 GET    /repository_registry/webhook/{registry}              -  -  ok -  -  -  -
 DELETE /repository_registry/{registry}                      -  -  2  -  -  -  -
 GET    /repos                                               ok ok ok -  -  ok -
-GET    /repos/{repo}                                        ok ok ok -  -  ok -
-GET    /repos/{absent}                                      2  2  2  -  -  2  -
+GET    /repos/{repo}                                        ok ok ok ok ok ok -
+GET    /repos/{absent}                                      2  2  2  2  2  2  -
 GET    /repos/versions/{repo}                               ok ok ok -  -  ok -
 GET    /repos/available_platforms/{repo}                    -  ok ok -  -  ok -
 PATCH  /repos/{repo}                                        -  -  ok -  -  -  -

@@ -10,12 +10,27 @@ from attrs import frozen
 from pepeunit.adapters.memory.world import View, World
 from pepeunit.domain.access.permission import Permission
 from pepeunit.domain.access.scope import Scope
+from pepeunit.domain.nodes.edge import Edge
 
 
 def is_permitted(world: World, scope: Scope, resource: UUID) -> bool:
-    """Whether a permission joins the scope's agent to the resource."""
+    """Whether a permission or an edge joins the scope's agent to the resource."""
     agent = scope.permitted_agent
-    return agent is not None and (agent, resource) in world.permissions
+    return agent is not None and are_joined(world, agent, resource)
+
+
+def are_joined(world: World, agent: UUID, resource: UUID) -> bool:
+    """By a row, or by an edge between the agent's node and the resource (rulings 11)."""
+    return (agent, resource) in world.permissions or any(
+        _joins(world, edge, agent, resource) for edge in world.edges.values()
+    )
+
+
+def _joins(world: World, edge: Edge, agent: UUID, resource: UUID) -> bool:
+    output, input_ = world.nodes[edge.node_output_uuid], world.nodes[edge.node_input_uuid]
+    if agent == output.unit_uuid and resource in (input_.uuid, input_.unit_uuid):
+        return True
+    return agent == input_.unit_uuid and resource == output.uuid
 
 
 def forget_permissions(world: World, uuids: Collection[UUID]) -> None:
@@ -30,7 +45,7 @@ class MemoryPermissions:
     view: View
 
     async def exists(self, agent: UUID, resource: UUID) -> bool:
-        return (agent, resource) in self.view.world.permissions
+        return are_joined(self.view.world, agent, resource)
 
     async def put(self, permissions: Sequence[Permission]) -> None:
         world = self.view.for_writing()

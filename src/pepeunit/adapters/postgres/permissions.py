@@ -7,18 +7,21 @@ from typing import Final
 from uuid import UUID
 
 from attrs import frozen
-from sqlalchemy import Delete, bindparam, delete, exists, or_, select
+from sqlalchemy import Delete, Uuid, bindparam, delete, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from pepeunit.adapters.postgres.selecting import one_of
+from pepeunit.adapters.postgres.selecting import linked_resources, one_of
 from pepeunit.adapters.postgres.statements import Statements
 from pepeunit.adapters.postgres.tables import permissions
 from pepeunit.domain.access.permission import Permission
 
 _EXISTS: Final = select(
-    exists().where(
-        permissions.c.agent_uuid == bindparam("agent"),
-        permissions.c.resource_uuid == bindparam("resource"),
+    or_(
+        exists().where(
+            permissions.c.agent_uuid == bindparam("agent"),
+            permissions.c.resource_uuid == bindparam("resource"),
+        ),
+        bindparam("resource", type_=Uuid).in_(linked_resources(bindparam("agent"))),
     )
 )
 _PUT: Final = insert(permissions).on_conflict_do_nothing()

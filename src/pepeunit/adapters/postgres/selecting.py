@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    CompoundSelect,
     Select,
     Table,
     Uuid,
@@ -23,10 +24,11 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 
 from pepeunit.adapters.postgres.statements import Statements
-from pepeunit.adapters.postgres.tables import permissions
+from pepeunit.adapters.postgres.tables import edges, nodes, permissions
 from pepeunit.codecs.text import search_words
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
@@ -70,6 +72,20 @@ def searched(search: str | None, *columns: ColumnElement[str]) -> list[Clause]:
     ]
 
 
+def linked_resources(unit: Any) -> CompoundSelect[Any]:
+    """The ids that edges join to a unit (rulings 11): an output's unit to the input and to its
+    unit, an input's unit to the output."""
+    output, input_ = nodes.alias("output"), nodes.alias("input")
+    joined = edges.join(output, edges.c.node_output_uuid == output.c.uuid).join(
+        input_, edges.c.node_input_uuid == input_.c.uuid
+    )
+    return union_all(
+        select(input_.c.uuid).select_from(joined).where(output.c.unit_uuid == unit),
+        select(input_.c.unit_uuid).select_from(joined).where(output.c.unit_uuid == unit),
+        select(output.c.uuid).select_from(joined).where(input_.c.unit_uuid == unit),
+    )
+
+
 def visible(scope: Scope, table: Table, unit: ColumnElement[UUID] | None = None) -> Clause:
     """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
     level = table.c.visibility_level
@@ -96,6 +112,8 @@ def visible(scope: Scope, table: Table, unit: ColumnElement[UUID] | None = None)
                 permissions.c.resource_uuid == table.c.uuid,
             )
         )
+    if scope.permitted_agent is not None and scope.unit is not None:
+        grounds.append(table.c.uuid.in_(linked_resources(scope.permitted_agent)))
     return and_(narrowed, or_(false(), *grounds))
 
 

@@ -17,8 +17,8 @@ from pepeunit.domain.ids import UnitId, UserId
 class Scope:
     """A union of grounds for seeing a row; ``levels`` additionally narrows by the caller's filter.
 
-    ``permitted_agent`` admits rows that a permission joins to that agent, ``owner`` rows it
-    created, ``unit`` the unit itself and its nodes, ``everything`` every row.
+    ``permitted_agent`` admits rows that a permission or an edge joins to that agent (rulings 11),
+    ``owner`` rows it created, ``unit`` the unit itself and its nodes, ``everything`` every row.
     """
 
     public: bool = True

@@ -42,6 +42,21 @@ class Unit:
     is_online: bool = False
     last_seen_datetime: datetime | None = None
 
+    @property
+    def version_choice(self) -> tuple[bool, str | None, Sha | None, str | None]:
+        """The settings that decide which version the unit should run."""
+        return (
+            self.is_auto_update_from_repo_unit,
+            self.repo_branch,
+            self.repo_commit,
+            self.target_firmware_platform,
+        )
+
+    @property
+    def runs_built_version(self) -> bool:
+        """Whether the device last reported the commit that everything is built for."""
+        return self.built_commit is not None and self.current_commit_version == self.built_commit
+
     def resource(self, *, permitted: bool = False) -> Resource:
         return Resource(
             name="unit",

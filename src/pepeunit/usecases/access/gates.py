@@ -72,6 +72,14 @@ async def registry_for(
     return registry
 
 
+async def registry_of(rows: Collections, repo: Repo) -> Registry:
+    """The registry a repo the caller may see is made from."""
+    registry = await rows.registries.get(repo.repository_registry_uuid)
+    if registry is None:
+        raise NotFound("registry not found")
+    return registry
+
+
 async def registry_facts(rows: Collections, agent: Agent, registry: Registry) -> Resource:
     """Whether the agent holds valid credentials for a private registry, or sees a repo on it."""
     if registry.is_public_repository or agent.kind is not AgentKind.USER:

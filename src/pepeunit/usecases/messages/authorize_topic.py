@@ -20,6 +20,9 @@ from pepeunit.ports.database import Database
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.access.gates import node_for
 
+PLATFORM_FILTERS = ("+/+/+/pepeunit", "+/pepeunit")
+"""The two wildcards below the domain that the platform itself subscribes: reports and nodes."""
+
 
 class MqttAction(enum.Enum):
     PUBLISH = "publish"
@@ -80,6 +83,8 @@ class AnswerBroker:
     async def __call__(self, token: str, topic: str, action: MqttAction | None = None) -> bool:
         try:
             agent = await self.authenticate(token)
+            if self._is_platform_filter(agent, topic) and action is not MqttAction.PUBLISH:
+                return True
             wanted = tuple(MqttAction) if action is None else (action,)
             for one in wanted:
                 if await self.authorize(agent, one, topic) is not None:
@@ -87,3 +92,11 @@ class AnswerBroker:
         except Refused:
             pass
         return False
+
+    def _is_platform_filter(self, agent: Agent, topic: str) -> bool:
+        domain, _, rest = topic.partition("/")
+        return (
+            agent.kind is AgentKind.BACKEND
+            and domain in self.authorize.domains
+            and rest in PLATFORM_FILTERS
+        )

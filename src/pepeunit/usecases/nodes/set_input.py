@@ -34,7 +34,7 @@ class SetInput:
         broker would refuse, ``Invalid`` (topic mqtt) when publishing failed: the state is kept.
         """
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
-        payload = (state or "").encode()
+        payload = _payload(state or "")
         if len(payload) > self.payload_bytes_max:
             raise OverLimit(
                 f"the value has {len(payload)} bytes, at most {self.payload_bytes_max} fit",
@@ -60,3 +60,10 @@ class SetInput:
             await self.publisher.publish(topic, payload)
         except Unavailable:
             raise Invalid("the value is stored, but publishing it failed", Topic.MQTT) from None
+
+
+def _payload(state: str) -> bytes:
+    try:
+        return state.encode()
+    except UnicodeEncodeError:
+        raise Invalid([("state", "holds half a surrogate pair")], Topic.NODE) from None

@@ -56,20 +56,33 @@ class Keyring:
     async def candidates(
         self, registry: Registry, preferred: UserId | None = None
     ) -> list[SealedCredentials]:
-        """Valid slots in the order jobs try them: the asking user's, the creator's, any."""
+        """Valid slots in the order jobs try them: the asking user's, the creator's, any.
+
+        A slot that was stored while the platform was down is probed now.
+        """
         if registry.is_public_repository:
             return []
         async with self.database.read() as rows:
             slots = await rows.registries.credentials(registry.uuid)
         order = (preferred, registry.creator_uuid)
         return sorted(
-            (slot for slot in slots if slot.status is CredentialStatus.VALID),
+            [slot for slot in slots if await self._is_usable(registry, slot)],
             key=lambda slot: order.index(slot.user_uuid) if slot.user_uuid in order else len(order),
         )
 
+    async def _is_usable(self, registry: Registry, slot: SealedCredentials) -> bool:
+        if slot.status is CredentialStatus.NOT_VERIFIED:
+            return await self.recheck(registry, slot)
+        return slot.status is CredentialStatus.VALID
+
     async def recheck(self, registry: Registry, slot: SealedCredentials) -> bool:
-        """Probe a slot that just failed and store what the platform says; True if still valid."""
+        """Probe a slot that just failed and store what the platform says; True if still valid.
+
+        A platform that is down says nothing: the slot stays as it is.
+        """
         status = await self.probe(registry, self.open(slot).credentials)
+        if status is CredentialStatus.NOT_VERIFIED:
+            return slot.status is CredentialStatus.VALID
         if status is not slot.status:
             async with self.database.begin() as tx:
                 await tx.registries.put_credentials(evolve(slot, status=status))

@@ -89,10 +89,10 @@ class ListBranchCommits:
         """Raises ``Invalid`` (topic git) for an unknown branch."""
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:
-            await registry_for(rows, agent, Action.READ_HISTORY, uuid)
+            registry = await registry_for(rows, agent, Action.READ_HISTORY, uuid)
         if branch not in await self.mirrors.branches(uuid):
             raise Invalid(f"branch {branch!r} does not exist", Topic.GIT)
-        commits = await self.mirrors.commits(uuid, branch)
+        commits = await self.mirrors.commits(uuid, branch, registry.releases or ())
         if only_tag:
             commits = [commit for commit in commits if commit.tag is not None]
         return commits[offset : offset + limit]

@@ -15,7 +15,7 @@ from pepeunit.domain.repos.repo import Repo, update_rule_violations
 from pepeunit.domain.repos.target import target_rule
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
-from pepeunit.usecases.access.gates import repo_for
+from pepeunit.usecases.access.gates import registry_of, repo_for
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.update_repo import UpdateFollowers
 
@@ -69,8 +69,15 @@ class EditRepo:
             raise Invalid(
                 [("visibility_level", f"a unit of this repo is {widest.value}")], Topic.ENTITY
             )
+        registry = await registry_of(rows, repo)
+        if repo.default_commit is not None and repo.default_commit != before.default_commit:
+            history = await self.programs.history(registry, repo.default_branch)
+            if repo.default_commit not in (found.commit for found in history or ()):
+                raise Invalid(
+                    [("default_commit", f"is not on branch {repo.default_branch!r}")], Topic.GIT
+                )
         if target_rule(None, before) != target_rule(None, repo):
-            await self.programs.target(repo, None)
+            await self.programs.target(registry, repo, None)
 
 
 @frozen

@@ -9,21 +9,24 @@ from attrs import frozen
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.ids import RepoId
+from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.ports.database import Database
 from pepeunit.ports.paging import Page
 from pepeunit.ports.repos import RepoQuery
-from pepeunit.usecases.access.gates import repo_for
+from pepeunit.usecases.access.gates import registry_of, repo_for
 from pepeunit.usecases.updates.programs import Programs
 
 
 @frozen
 class GetRepo:
+    """Units too: one reads the repo it is built from (access.md C5)."""
+
     database: Database
 
     async def __call__(self, agent: Agent, uuid: RepoId) -> Repo:
-        require_kind(agent, AgentKind.BOT, AgentKind.USER)
+        require_kind(agent, AgentKind.BOT, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
             return await repo_for(rows, agent, Action.SEE, uuid)
 
@@ -65,7 +68,8 @@ class GetRepoVersions:
         async with self.database.read() as rows:
             repo = await repo_for(rows, agent, Action.SEE, uuid)
             counts = await rows.units.versions(uuid)
-        history = await self.programs.history(repo.repository_registry_uuid, repo.default_branch)
+            registry = await registry_of(rows, repo)
+        history = await self.programs.history(registry, repo.default_branch)
         tags = {found.commit: found.tag for found in history or ()}
         return RepoVersions(
             unit_count=sum(count for _, count in counts),
@@ -91,16 +95,16 @@ class ListPlatforms:
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:
             repo = await repo_for(rows, agent, Action.SEE, uuid)
-            registry = await rows.registries.get(repo.repository_registry_uuid)
-        releases = registry.releases if registry else None
+            registry = await registry_of(rows, repo)
+        releases = registry.releases
         if not repo.is_compilable_repo or not releases:
             return ()
         if target_tag is None:
-            target_tag = await self._tag(repo, target_commit)
+            target_tag = await self._tag(registry, repo, target_commit)
         return releases.get(target_tag or "", ())
 
-    async def _tag(self, repo: Repo, commit: Sha | None) -> str | None:
+    async def _tag(self, registry: Registry, repo: Repo, commit: Sha | None) -> str | None:
         if commit is None:
-            return (await self.programs.target(repo, None)).tag
-        history = await self.programs.history(repo.repository_registry_uuid, repo.default_branch)
+            return (await self.programs.target(registry, repo, None)).tag
+        history = await self.programs.history(registry, repo.default_branch)
         return next((found.tag for found in history or () if found.commit == commit), None)

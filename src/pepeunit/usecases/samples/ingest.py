@@ -44,6 +44,7 @@ class Ingest:
         self._newest: dict[UUID, tuple[int, bytes]] = {}
         self._position = 0
         self._appending: dict[object, int] = {}
+        self._flushing = asyncio.Lock()
         self.accepted = 0
         self.undecodable = 0
 
@@ -85,17 +86,22 @@ class Ingest:
 
     async def flush(self) -> None:
         """Write the gathered values and release the journal. Raises ``Unavailable``."""
-        newest, self._newest = self._newest, {}
-        gathered = min(self._appending.values(), default=self._position)
-        if newest:
-            try:
-                async with self._database.begin() as tx:
-                    await tx.nodes.store_states(self._rows(newest))
-            except Unavailable:
-                self._newest = newest | self._newest
-                raise
-        if gathered > self._journal.released:
-            await self._journal.release(gathered)
+        async with self._flushing:
+            newest, self._newest = self._newest, {}
+            gathered = min(self._appending.values(), default=self._position)
+            if newest:
+                try:
+                    async with self._database.begin() as tx:
+                        await tx.nodes.store_states(self._rows(newest))
+                except BaseException:  # also when cancelled: a later flush must not release them
+                    self._take_back(newest)
+                    raise
+            if gathered > self._journal.released:
+                await self._journal.release(gathered)
+
+    def _take_back(self, unstored: dict[UUID, tuple[int, bytes]]) -> None:
+        arrived, self._newest = self._newest, unstored
+        self._gather([RawSample(node, *value) for node, value in arrived.items()])
 
     def _rows(self, newest: dict[UUID, tuple[int, bytes]]) -> list[tuple[NodeId, str, datetime]]:
         rows = []
@@ -118,4 +124,7 @@ class Ingest:
                 await self.flush()
             except Unavailable as outage:
                 log.warning("values wait in the journal: %s", outage)
+                await asyncio.sleep(FLUSH_RETRY_SECONDS)
+            except Exception:
+                log.exception("values wait in the journal")
                 await asyncio.sleep(FLUSH_RETRY_SECONDS)

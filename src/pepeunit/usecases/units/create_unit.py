@@ -10,7 +10,7 @@ from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.permission import Permission, PermissionEntity
 from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.domain.errors import Forbidden, Invalid, NotFound, Topic
+from pepeunit.domain.errors import Forbidden, Invalid, Topic
 from pepeunit.domain.ids import PermissionId, RepoId, UnitId
 from pepeunit.domain.names import name_violations
 from pepeunit.domain.registries.version import Sha
@@ -20,7 +20,7 @@ from pepeunit.domain.units.unit import Unit, version_choice_violations
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
 from pepeunit.ports.identifiers import NewSecret, NewUuid
-from pepeunit.usecases.access.gates import repo_for
+from pepeunit.usecases.access.gates import registry_of, repo_for
 from pepeunit.usecases.units.env import EnvVault
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.programs import Program, Programs
@@ -53,10 +53,7 @@ class UnitRules:
             raise Invalid(
                 [("visibility_level", f"the repo is {repo.visibility_level.value}")], Topic.ENTITY
             )
-        registry = await rows.registries.get(repo.repository_registry_uuid)
-        if registry is None:
-            raise NotFound("registry not found")
-        return await self.programs.program(registry, repo, unit)
+        return await self.programs.program(await registry_of(rows, repo), repo, unit)
 
 
 @frozen

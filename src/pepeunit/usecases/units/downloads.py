@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import Action, require_kind
+from pepeunit.domain.errors import Conflict, Topic
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.node import Node
+from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.schema import build_schema
+from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.archives import Archive, ArchiveFormat, Archives
 from pepeunit.ports.database import Collections, Database
 from pepeunit.usecases.access.gates import unit_for
 from pepeunit.usecases.units.env import GetEnv
 from pepeunit.usecases.updates.programs import Programs, built
 from pepeunit.usecases.updates.update_unit import lineage
+
+READS_MAX = 5
+"""Tries to read a unit between two builds of it."""
+
+
+@frozen
+class Blueprint:
+    """A unit with the nodes of its built commit and the outputs linked to them."""
+
+    unit: Unit
+    repo: Repo
+    nodes: Sequence[Node]
+    linked: Mapping[NodeId, Sequence[Node]]
+
+
+async def read_blueprint(rows: Collections, uuid: UnitId) -> Blueprint:
+    """Read until nobody built the unit in between: rows of two commits never mix (O15)."""
+    for _ in range(READS_MAX):
+        unit, repo, _ = await lineage(rows, uuid)
+        nodes = await rows.nodes.of_unit(uuid)
+        linked = await _linked_outputs(rows, [node.uuid for node in nodes])
+        again = await rows.units.get(uuid)
+        if again is not None and again.built_commit == unit.built_commit:
+            return Blueprint(unit, repo, nodes, linked)
+    raise Conflict("the unit is being built, try again", Topic.UNIT)
 
 
 @frozen
@@ -32,11 +61,14 @@ class GetSchema:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
             await unit_for(rows, agent, Action.OPERATE, uuid)
-            unit, repo, _ = await lineage(rows, uuid)
-            nodes = await rows.nodes.of_unit(uuid)
-            linked = await _linked_outputs(rows, [node.uuid for node in nodes])
-        example = await self.programs.schema(repo.repository_registry_uuid, built(unit))
-        return build_schema(example, self.domain, uuid, nodes, linked)
+            plan = await read_blueprint(rows, uuid)
+        return await self.of(plan)
+
+    async def of(self, plan: Blueprint) -> dict[str, Any]:
+        """The schema of the unit as it was read."""
+        registry, commit = plan.repo.repository_registry_uuid, built(plan.unit)
+        example = await self.programs.schema(registry, commit)
+        return build_schema(example, self.domain, plan.unit.uuid, plan.nodes, plan.linked)
 
 
 async def _linked_outputs(rows: Collections, inputs: list[NodeId]) -> dict[NodeId, list[Node]]:
@@ -68,13 +100,16 @@ class GetArchive:
     ) -> Archive:
         """Raises ``Invalid``: topic unit for ``wbits`` or ``level``, topic git for paths that
         cannot travel."""
-        env = await self.get_env(agent, uuid)
-        schema = await self.get_schema(agent, uuid)
+        require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            unit, repo, _ = await lineage(rows, uuid)
+            await unit_for(rows, agent, Action.OPERATE, uuid)
+            plan = await read_blueprint(rows, uuid)
+            stored = await self.get_env.vault.get(rows, uuid)
+        env = await self.get_env.merged(plan.unit, plan.repo, stored)
+        schema = await self.get_schema.of(plan)
         return await self.archives.pack(
-            repo.repository_registry_uuid,
-            None if repo.is_compilable_repo else built(unit),
+            plan.repo.repository_registry_uuid,
+            None if plan.repo.is_compilable_repo else built(plan.unit),
             {"env.json": _file(env), "schema.json": _file(schema)},
             form,
             wbits=wbits,

@@ -7,7 +7,7 @@ from attrs import asdict, evolve, frozen
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.domain.errors import NotFound
+from pepeunit.domain.errors import Conflict, Topic
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.registries.version import Sha
@@ -20,6 +20,7 @@ from pepeunit.usecases.access.gates import unit_for
 from pepeunit.usecases.units.create_unit import UnitRules
 from pepeunit.usecases.updates.build import Builder, listeners_of
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.update_unit import lineage
 
 
 @frozen
@@ -49,20 +50,29 @@ class EditUnit:
     clock: Clock
 
     async def __call__(self, agent: Agent, uuid: UnitId, changes: UnitChanges) -> Unit:
-        """The changed unit, with ``Update`` on its way. Raises as creating one does."""
+        """The changed unit, with ``Update`` on its way where its device does not run the built
+        version yet (rulings 23). Raises as creating one does, ``Conflict`` (topic unit) when
+        somebody else changed its version at the same time."""
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:
             before = await unit_for(rows, agent, Action.CHANGE, uuid)
-            repo = await rows.repos.get(before.repo_uuid)
-            if repo is None:
-                raise NotFound("unit not found")
-            program = await self.rules.check(rows, changes.applied_to(before), repo)
+            _, repo, _ = await lineage(rows, uuid)
+            wanted = changes.applied_to(before)
+            program = await self.rules.check(rows, wanted, repo)
+            running = await self.rules.programs.running_schema(repo, before)
         async with self.database.begin() as tx:
             unit = await unit_for(tx, agent, Action.CHANGE, uuid, for_update=True)
             unit = changes.applied_to(unit)
+            if unit.version_choice != wanted.version_choice:
+                raise Conflict("the unit was changed meanwhile, try again", Topic.UNIT)
             await self._tighten_nodes(tx, unit)
             unit = await self.builder.build(tx, unit, program)
-            unit = await self.builder.queue_update(tx, unit, program)
+            if running.accepts(CommandKind.UPDATE.word) and not unit.runs_built_version:
+                unit = await self.builder.queue_update(tx, unit, program)
+            elif before.built_commit != unit.built_commit and running.accepts(
+                CommandKind.SCHEMA_UPDATE.word
+            ):
+                await self.builder.queue(tx, uuid, CommandKind.SCHEMA_UPDATE)
         if unit.visibility_level is not before.visibility_level:
             await self.sessions.recheck()
         await self.drain()

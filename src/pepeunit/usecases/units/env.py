@@ -12,6 +12,7 @@ from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.access.tokens import UnitClaims
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import UnitId
+from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.env import (
     DeviceSecrets,
     InstanceFacts,
@@ -77,6 +78,10 @@ class GetEnv:
             await unit_for(rows, agent, Action.OPERATE, uuid)
             unit, repo, _ = await lineage(rows, uuid)
             stored = await self.vault.get(rows, uuid)
+        return await self.merged(unit, repo, stored)
+
+    async def merged(self, unit: Unit, repo: Repo, stored: StoredEnv) -> dict[str, Any]:
+        """The env of the unit as it was read."""
         commit = built(unit)
         example = await self.programs.env_example(repo.repository_registry_uuid, commit)
         generated = self.vault.generated(unit, stored)

@@ -81,5 +81,5 @@ class GetTargetVersion:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
             await unit_for(rows, agent, Action.OPERATE, uuid)
-            unit, repo, _ = await lineage(rows, uuid)
-        return await self.programs.target(repo, unit)
+            unit, repo, registry = await lineage(rows, uuid)
+        return await self.programs.target(registry, repo, unit)

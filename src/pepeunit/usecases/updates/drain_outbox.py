@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind, PendingCommand, command_topic
+from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.ports.publisher import Publisher
@@ -57,5 +58,6 @@ class DrainOutbox:
                 if command.kind is not CommandKind.UPDATE:
                     continue
                 unit = await tx.units.get(command.unit_uuid, for_update=True)
-                if unit is not None:
+                # A device that was quicker than this line has already reported its success.
+                if unit is not None and unit.update.status is not UpdateStatus.SUCCESS:
                     await tx.units.put(evolve(unit, update=unit.update.sent(self.clock())))

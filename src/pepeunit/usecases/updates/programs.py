@@ -37,16 +37,19 @@ class Programs:
     mirrors: Mirrors
     topic_symbols: str
 
-    async def history(self, registry: RegistryId, branch: str | None) -> Sequence[Commit] | None:
-        """The branch's commits, newest first, or None when there is no such branch."""
-        if branch is None or branch not in await self.mirrors.branches(registry):
-            return None
-        return await self.mirrors.commits(registry, branch)
+    async def history(self, registry: Registry, branch: str | None) -> Sequence[Commit] | None:
+        """The branch's commits, newest first, or None when there is no such branch.
 
-    async def target(self, repo: Repo, unit: Unit | None) -> Version:
+        Where a commit carries several tags, one that has a release counts (O9).
+        """
+        if branch is None or branch not in await self.mirrors.branches(registry.uuid):
+            return None
+        return await self.mirrors.commits(registry.uuid, branch, registry.releases or ())
+
+    async def target(self, registry: Registry, repo: Repo, unit: Unit | None) -> Version:
         """The target version of a unit, or of the repo's automatic units. Raises ``Invalid``."""
         rule = target_rule(unit, repo)
-        history = await self.history(repo.repository_registry_uuid, rule.branch)
+        history = await self.history(registry, rule.branch)
         return target_version(rule, history)
 
     async def schema(self, registry: RegistryId, commit: Sha) -> SchemaExample:
@@ -61,7 +64,7 @@ class Programs:
 
         Raises ``Invalid`` (topics git, json, entity) with what stands in the way.
         """
-        version = await self.target(repo, unit)
+        version = await self.target(registry, repo, unit)
         link = None
         if repo.is_compilable_repo:
             link = firmware_link(registry.releases, version, unit.target_firmware_platform)

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import Action, require_admin, require_kind
-from pepeunit.domain.errors import NotFound
+from pepeunit.domain.errors import Conflict, NotFound, Unavailable
 from pepeunit.domain.ids import RegistryId, RepoId
 from pepeunit.ports.database import Database
 from pepeunit.usecases.access.gates import repo_for
@@ -35,8 +35,12 @@ class UpdateFollowers:
         for unit in units:
             try:
                 queued += await self.update_unit(unit, ignore_backoff=ignore_backoff)
-            except NotFound:
-                continue  # deleted since the list was read
+            except (NotFound, Conflict):
+                continue  # deleted or changed since the list was read
+            except Unavailable as outage:
+                log.warning("unit %s is updated later: %s", unit, outage)
+            except Exception:
+                log.exception("unit %s could not be updated", unit)
         if queued:
             await self.drain()
         return queued

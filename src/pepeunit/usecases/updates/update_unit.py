@@ -6,7 +6,7 @@ import logging
 
 from attrs import evolve, frozen
 
-from pepeunit.domain.errors import Invalid, NotFound, Refused, Topic
+from pepeunit.domain.errors import Conflict, Invalid, NotFound, Refused, Topic
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.registries.registry import Registry
@@ -53,31 +53,36 @@ class UpdateUnit:
                 unit, repo, registry = await lineage(rows, uuid)
             program = await self.programs.program(registry, repo, unit)
             await self._refuse_deaf_unit(repo, unit)
+            return await self._apply(unit, program, explicit, ignore_backoff)
         except Refused as refusal:
-            if explicit or isinstance(refusal, NotFound):
+            if explicit or isinstance(refusal, NotFound | Conflict):
                 raise
             await self._record(uuid, refusal)
             return False
-        return await self._apply(uuid, program, explicit, ignore_backoff)
 
     async def _refuse_deaf_unit(self, repo: Repo, unit: Unit) -> None:
         schema = await self.programs.running_schema(repo, unit)
         refuse_unknown_command(schema.accepts(CommandKind.UPDATE.word), CommandKind.UPDATE)
 
     async def _apply(
-        self, uuid: UnitId, program: Program, explicit: bool, ignore_backoff: bool
+        self, judged: Unit, program: Program, explicit: bool, ignore_backoff: bool
     ) -> bool:
         async with self.database.begin() as tx:
-            unit = await tx.units.get(uuid, for_update=True)
+            unit = await tx.units.get(judged.uuid, for_update=True)
             if unit is None:
                 raise NotFound("unit not found")
+            if unit.version_choice != judged.version_choice:
+                raise Conflict("the unit's version settings changed meanwhile", Topic.UNIT)
             moved = unit.built_commit != program.version.commit
             if moved:
                 unit = await self.builder.build(tx, unit, program)
-            is_current = unit.current_commit_version == unit.built_commit
             may_send = moved or ignore_backoff or unit.update.may_retry(self.clock())
-            if explicit or (not is_current and may_send):
+            if explicit or (not unit.runs_built_version and may_send):
                 await self.builder.queue_update(tx, unit, program)
+                return True
+            if moved and program.schema.accepts(CommandKind.SCHEMA_UPDATE.word):
+                # It runs this version already, but its nodes were made anew.
+                await self.builder.queue(tx, unit.uuid, CommandKind.SCHEMA_UPDATE)
                 return True
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from pepeunit.domain.access.agent import BACKEND
-from pepeunit.domain.errors import NotFound
+from pepeunit.domain.errors import Conflict, NotFound
 from pepeunit.domain.users.user import User, UserRole
 from pepeunit.ports.database import Database
 from pepeunit.ports.identifiers import NewSecret
@@ -34,7 +34,10 @@ class EnsureAdmin:
             if await rows.users.count():
                 return None
         password = one_time_password(self.new_secret)
-        await self.sign_up(BACKEND, ADMIN_LOGIN, password, UserRole.ADMIN)
+        try:
+            await self.sign_up(BACKEND, ADMIN_LOGIN, password, UserRole.ADMIN)
+        except Conflict:
+            return None  # another process started at the same moment and made it
         return password
 
 

@@ -8,6 +8,7 @@ from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import require_kind
 from pepeunit.domain.access.tokens import UserClaims
 from pepeunit.domain.errors import Forbidden, Throttled, Topic
+from pepeunit.domain.names import NAME_LENGTH_MAX
 from pepeunit.domain.users.user import User, UserStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
@@ -33,7 +34,7 @@ class SignIn:
     async def __call__(self, agent: Agent, login: str, password: str, address: str) -> str:
         """The token text. Raises ``Forbidden`` or ``Throttled``."""
         require_kind(agent, AgentKind.BOT)
-        keys = (f"login:{login.casefold()}", f"address:{address}")
+        keys = (f"login:{login[: NAME_LENGTH_MAX + 1].casefold()}", f"address:{address}")
         self._refuse_when_throttled(keys)
         for key in keys:
             self.throttle.record(key)

@@ -1,0 +1,53 @@
+"""A broker in memory: what was published, who listens, who was sent away."""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+
+from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.ids import UnitId
+
+UNIT_LEVEL = 2
+"""The level of a base topic that names the unit, counted from 0."""
+
+
+@frozen
+class Published:
+    topic: str
+    payload: bytes
+    qos: int
+
+
+@define(eq=False)
+class MemoryBroker:
+    """Implements :class:`~pepeunit.ports.publisher.Publisher` and
+    :class:`~pepeunit.ports.sessions.Sessions`.
+
+    A unit in ``listening`` takes every message on its command topics.
+    """
+
+    listening: set[UnitId] = field(factory=set)
+    is_down: bool = False
+    published: list[Published] = field(factory=list, init=False)
+    kicked: list[UnitId] = field(factory=list, init=False)
+    rechecks: int = field(default=0, init=False)
+
+    async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
+        if self.is_down:
+            raise Unavailable("MQTT broker", "does not answer")
+        levels = topic.split("/")
+        receivers = sum(
+            len(levels) > UNIT_LEVEL and str(unit) == levels[UNIT_LEVEL] for unit in self.listening
+        )
+        self.published.append(Published(topic, payload, qos))
+        return receivers
+
+    async def kick(self, unit: UnitId) -> None:
+        self.kicked.append(unit)
+        self.listening.discard(unit)
+
+    async def recheck(self) -> None:
+        self.rechecks += 1
+
+    def is_online(self, unit: UnitId) -> bool:
+        return unit in self.listening
