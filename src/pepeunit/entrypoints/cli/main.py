@@ -106,6 +106,7 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 async def _serve(platform: Platform, arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     data_dir = _data_dir(arguments)
     options = ServeOptions(data_dir, arguments.host, arguments.http_port, arguments.mqtt_port)
     async with platform.serve(options) as running:
