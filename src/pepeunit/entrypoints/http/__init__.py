@@ -1,0 +1,1 @@
+"""The REST door: one flat aiohttp application (spec rest.md)."""

@@ -20,7 +20,6 @@ from pepeunit.ports.database import Database
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.access.gates import node_for
 
-
 PLATFORM_FILTERS = ("+/+/+/pepeunit", "+/pepeunit")
 """The two wildcards below the domain that the platform itself subscribes: reports and nodes."""
 
