@@ -250,11 +250,9 @@ async def test_rulings_11_an_edge_gives_the_linked_units_sight_of_private_nodes(
 
 async def test_o17_listeners_of_a_removed_output_are_told(platform: Platform, owner: Agent) -> None:
     one, output, two, input_ = await pair(platform, owner, owner)
-    await platform.create_edge(owner, output, input_)
     platform.broker.listening.update((one, two))
-    await platform.drain()
+    await platform.create_edge(owner, output, input_)
     platform.broker.published.clear()
-    platform.clock.move(600)
     platform.remote.push(program({"output_topic": ["hum/pepeunit"]}), tag="v2")
     repo = await platform.repo_row((await platform.row(one)).repo_uuid)
     async with platform.database.begin() as tx:
@@ -269,6 +267,8 @@ async def test_o17_listeners_of_a_deleted_unit_are_told(platform: Platform, owne
     one, output, two, input_ = await pair(platform, owner, owner)
     await platform.create_edge(owner, output, input_)
     platform.broker.listening.add(two)
+    await platform.presence.listening(Agent.unit(two))
+    platform.broker.published.clear()
     await platform.delete_unit(owner, one)
     assert ("schema_update", two) in _by_unit(platform)
     schema = await platform.get_schema(owner, two)

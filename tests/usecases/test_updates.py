@@ -215,6 +215,23 @@ async def test_o30_the_net_sends_nothing_to_units_that_run_their_version(
     assert await platform.outbox() == []
 
 
+async def test_a_program_without_update_is_no_failure_while_it_is_current(
+    platform: Platform, owner: Agent
+) -> None:
+    repo = await platform.repo(owner)
+    registry = (await platform.repo_row(repo)).repository_registry_uuid
+    platform.remote.push(program({"input_base_topic": []}), tag="v2")
+    await platform.synchronise(registry)
+    unit = await platform.unit(owner, repo)
+    await platform.report(unit, platform.remote.branches["main"])
+    assert await platform.followers.everywhere() == 0
+    assert await status(platform, unit) is None
+    await new_tag(platform, repo, "v3")
+    assert await platform.followers.everywhere() == 0
+    row = await platform.row(unit)
+    assert row.update.error is not None and "update/pepeunit" in row.update.error
+
+
 async def test_an_explicit_command_goes_out_always(platform: Platform, owner: Agent) -> None:
     _, unit = await a_unit(platform, owner)
     await platform.report(unit, platform.remote.branches["main"])
