@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from attrs import evolve
+
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
@@ -228,8 +230,6 @@ class Platform:
     async def user(self, login: str, role: UserRole = UserRole.USER) -> Agent:
         user = await self.sign_up(ANONYMOUS, login, PASSWORD)
         if role is UserRole.ADMIN:
-            from attrs import evolve
-
             async with self.database.begin() as tx:
                 await tx.users.put(evolve(user, role=role))
         return Agent.user(user.uuid, role)

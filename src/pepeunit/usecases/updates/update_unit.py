@@ -52,6 +52,8 @@ class UpdateUnit:
             async with self.database.read() as rows:
                 unit, repo, registry = await lineage(rows, uuid)
             program = await self.programs.program(registry, repo, unit)
+            if not explicit and unit.runs_built_version and _is_built_for(unit, program):
+                return False
             await self._refuse_deaf_unit(repo, unit)
             return await self._apply(unit, program, explicit, ignore_backoff)
         except Refused as refusal:
@@ -73,7 +75,7 @@ class UpdateUnit:
                 raise NotFound("unit not found")
             if unit.version_choice != judged.version_choice:
                 raise Conflict("the unit's version settings changed meanwhile", Topic.UNIT)
-            moved = unit.built_commit != program.version.commit
+            moved = not _is_built_for(unit, program)
             if moved:
                 unit = await self.builder.build(tx, unit, program)
             may_send = moved or ignore_backoff or unit.update.may_retry(self.clock())
@@ -93,6 +95,10 @@ class UpdateUnit:
             if unit is not None and unit.update.error != str(refusal):
                 failed = unit.update.failed(str(refusal), self.clock())
                 await tx.units.put(evolve(unit, update=failed))
+
+
+def _is_built_for(unit: Unit, program: Program) -> bool:
+    return unit.built_commit == program.version.commit
 
 
 def refuse_unknown_command(accepted: bool, kind: CommandKind) -> None:
