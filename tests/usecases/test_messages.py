@@ -10,12 +10,11 @@ from attrs import evolve
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.domain.errors import Forbidden, Topic, Unauthenticated
+from pepeunit.domain.errors import Conflict, Forbidden, Topic, Unauthenticated
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.topic import parse_topic
 from pepeunit.ports.logs import LogQuery
 from pepeunit.usecases.messages.authorize_topic import MqttAction
-from pepeunit.usecases.messages.receive import Inbound, is_stored
 from tests.usecases.platform import ALIAS, DOMAIN, INTERVAL, PASSWORD, Platform, program
 
 PRIVATE = Visibility.PRIVATE
@@ -48,7 +47,7 @@ async def test_w5_a_client_id_of_another_subject_is_refused(
     unit, other = await two_units(platform, owner)
     token = await platform.token_of(unit, owner)
     for client_id in (str(other), str(other).upper(), DOMAIN, "pepeunit-", "pepeunit-pipeline"):
-        with pytest.raises(Forbidden) as refused:
+        with pytest.raises(Conflict) as refused:
             await platform.admit(token, client_id)
         assert refused.value.topic is Topic.MQTT
 
@@ -172,26 +171,20 @@ async def test_the_platform_subscribes_its_two_wildcards_through_an_external_bro
         assert not await answer(backend, topic)
 
 
-@pytest.mark.parametrize(
-    ("topic", "stored"),
-    [
-        (f"{DOMAIN}/output_base_topic/{UUID(int=1)}/state/pepeunit", True),
-        (f"{DOMAIN}/output_base_topic/{UUID(int=1)}/log/pepeunit", True),
-        (f"{DOMAIN}/output_base_topic/{UUID(int=1)}/other/pepeunit", False),
-        (f"{DOMAIN}/input_base_topic/{UUID(int=1)}/state/pepeunit", False),
-        (f"{DOMAIN}/{UUID(int=1)}/pepeunit", True),
-        (f"{DOMAIN}/{UUID(int=1)}", False),
-    ],
-)
-def test_which_topics_the_platform_stores(topic: str, stored: bool) -> None:
-    parsed = parse_topic(topic, {DOMAIN})
-    assert parsed is not None and is_stored(parsed) is stored
+@pytest.mark.parametrize(("suffix", "kept"), [("/pepeunit", 1), ("", 0)])
+async def test_only_nodes_with_the_suffix_are_the_platforms_to_store(
+    platform: Platform, suffix: str, kept: int
+) -> None:
+    topic = parse_topic(f"{DOMAIN}/{UUID(int=1)}{suffix}", {DOMAIN})
+    assert topic is not None
+    await platform.receive([(topic, b"21.5", 1, Agent.unit(UnitId(UUID(int=2))))])
+    assert platform.ingest.accepted == kept
 
 
 async def send(platform: Platform, unit: UnitId, word: str, payload: bytes) -> None:
     topic = parse_topic(f"{DOMAIN}/output_base_topic/{unit}/{word}/pepeunit", {DOMAIN})
     assert topic is not None
-    await platform.receive([Inbound(topic, payload)])
+    await platform.receive([(topic, payload, 1, Agent.unit(unit))])
 
 
 async def test_o34_a_state_without_a_version_keeps_the_known_one(
@@ -288,11 +281,12 @@ async def test_a_units_samples_and_reports_in_one_batch_are_all_kept(
     node_topic = parse_topic(f"{DOMAIN}/{temp.uuid}/pepeunit", {DOMAIN})
     state_topic = parse_topic(f"{DOMAIN}/output_base_topic/{unit}/state/pepeunit", {DOMAIN})
     assert node_topic is not None and state_topic is not None
+    agent = Agent.unit(unit)
     await platform.receive(
         [
-            Inbound(node_topic, b"1"),
-            Inbound(state_topic, b'{"pu_commit_version": "abc"}'),
-            Inbound(node_topic, b"2"),
+            (node_topic, b"1", 1, agent),
+            (state_topic, b'{"pu_commit_version": "abc"}', 1, agent),
+            (node_topic, b"2", 1, agent),
         ]
     )
     await platform.ingest.flush()
