@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from pepeunit.domain.errors import Invalid
@@ -38,3 +39,11 @@ def search_words(text: str | None) -> tuple[str, ...]:
         return ()
     require_storable([("search_string", text)])
     return tuple(text.split())
+
+
+def json_text(name: str, value: object) -> str:
+    """Compact JSON in ASCII. Raises ``Invalid`` for NaN and infinities, which JSON lacks."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise Invalid([(name, "holds a number that JSON cannot express")]) from None

@@ -54,7 +54,10 @@ class Collections(Protocol):
 class Transaction(Collections, Protocol):
     """Everything or nothing: commits on clean exit, rolls back on an exception.
 
-    ``for_update=True`` on a ``get`` locks the row until the transaction ends.
+    ``for_update=True`` on a ``get`` locks the row until the transaction ends. A ``put`` raises
+    ``Conflict`` (topic entity) when a row it points at is gone, and ``Invalid`` for text that no
+    store holds (NUL, half a surrogate pair). After a ``Conflict`` nothing but a roll back may
+    follow: a clean exit then raises ``RuntimeError``.
     """
 
     async def lock(self, name: str) -> None:
@@ -68,5 +71,8 @@ class Database(Protocol):
     def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
 
     def read(self) -> AbstractAsyncContextManager[Collections]:
-        """Statements outside a transaction, each on its own snapshot; writing is refused."""
+        """Statements outside a transaction, each on its own snapshot.
+
+        Writing, locking and claiming here are bugs and raise ``RuntimeError``.
+        """
         ...

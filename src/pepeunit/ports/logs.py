@@ -19,7 +19,7 @@ class LogQuery:
 
     unit: UnitId
     now: datetime
-    level: LogLevel | None = None
+    levels: frozenset[LogLevel] | None = None
     newest_first: bool = True
     slice: Slice = WHOLE
 

@@ -24,7 +24,7 @@ class NodeQuery:
     scope: Scope
     uuids: frozenset[UUID] | None = None
     units: frozenset[UUID] | None = None
-    type: NodeType | None = None
+    types: frozenset[NodeType] | None = None
     search: str | None = None
     fed_by: NodeId | None = None
     feeding: NodeId | None = None
@@ -42,7 +42,8 @@ class Nodes(Protocol):
         ...
 
     async def put(self, nodes: Sequence[Node]) -> None:
-        """Insert or replace."""
+        """Insert or replace. Raises ``Conflict`` (topic node) when a unit would have two nodes
+        of one type and name."""
         ...
 
     async def delete(self, uuids: Collection[NodeId]) -> None:

@@ -18,8 +18,8 @@ class UserQuery:
 
     uuids: frozenset[UUID] | None = None
     search: str | None = None
-    role: UserRole | None = None
-    status: UserStatus | None = None
+    roles: frozenset[UserRole] | None = None
+    statuses: frozenset[UserStatus] | None = None
     order: tuple[Order, ...] = ()
     slice: Slice = WHOLE
 

@@ -37,7 +37,7 @@ class MemoryLogs:
             for entry in self._entries.values()
             if entry.unit_uuid == query.unit
             and entry.expiration_datetime > query.now
-            and wanted(entry.level, query.level)
+            and wanted(entry.level, query.levels)
         )
         order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
         return page(rows, order, query.slice, _KEYS)

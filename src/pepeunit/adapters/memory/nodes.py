@@ -41,7 +41,7 @@ def matching_nodes(world: World, query: NodeQuery) -> Iterable[Node]:
         for node in world.nodes.values()
         if wanted(node.uuid, query.uuids)
         and wanted(node.unit_uuid, query.units)
-        and wanted(node.type, query.type)
+        and wanted(node.type, query.types)
         and wanted(node.uuid, fed)
         and wanted(node.uuid, feeding)
         and query.scope.admits(node.resource(permitted=is_permitted(world, query.scope, node.uuid)))

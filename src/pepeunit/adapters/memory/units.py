@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
 from pepeunit.adapters.memory.nodes import drop_nodes, matching_nodes
 from pepeunit.adapters.memory.permissions import forget_permissions, is_permitted
 from pepeunit.adapters.memory.selecting import Keys, page, searcher, wanted
 from pepeunit.adapters.memory.world import View, require_storable_row
-from pepeunit.codecs.text import require_storable
+from pepeunit.codecs.text import json_text, require_storable
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Topic
 from pepeunit.domain.ids import RepoId, UnitId
@@ -92,6 +92,8 @@ class MemoryUnits:
         world = self.view.for_writing()
         require_storable_row(unit)
         require_storable_row(unit.update)
+        if unit.unit_state is not None:
+            json_text("unit_state", asdict(unit.unit_state, recurse=False))
         for other in world.units.values():
             if other.name == unit.name and other.uuid != unit.uuid:
                 raise self.view.clash("the name is taken by another unit", Topic.UNIT)

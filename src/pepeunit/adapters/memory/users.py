@@ -40,8 +40,8 @@ class MemoryUsers:
             user
             for user in self.view.world.users.values()
             if wanted(user.uuid, query.uuids)
-            and wanted(user.role, query.role)
-            and wanted(user.status, query.status)
+            and wanted(user.role, query.roles)
+            and wanted(user.status, query.statuses)
             and matches(user.login)
         )
         return page(rows, query.order, query.slice, _KEYS)

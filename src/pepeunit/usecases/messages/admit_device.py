@@ -8,7 +8,7 @@ from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import require_kind
-from pepeunit.domain.errors import Forbidden, Topic
+from pepeunit.domain.errors import Conflict, Topic
 from pepeunit.domain.ids import UnitId
 from pepeunit.ports.database import Database
 from pepeunit.usecases.access.authenticate import Authenticate
@@ -25,12 +25,12 @@ class AdmitDevice:
     domain: str
 
     async def __call__(self, token: str, client_id: str) -> Agent:
-        """Raises ``Unauthenticated`` for the token, ``Forbidden`` (topic mqtt) for a client id
+        """Raises ``Unauthenticated`` for the token, ``Conflict`` (topic mqtt) for a client id
         that belongs to somebody else."""
         agent = await self.authenticate(token)
         require_kind(agent, AgentKind.UNIT, AgentKind.BACKEND)
         if agent.kind is AgentKind.UNIT and await self._belongs_to_another(agent, client_id):
-            raise Forbidden("this client id belongs to another subject", Topic.MQTT)
+            raise Conflict("this client id belongs to another subject", Topic.MQTT)
         return agent
 
     async def _belongs_to_another(self, agent: Agent, client_id: str) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from attrs import evolve, frozen
 
+from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Invalid
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.sample import RawSample
-from pepeunit.domain.messaging.topic import BaseDirection, BaseTopic, NodeTopic, ParsedTopic
+from pepeunit.domain.messaging.topic import BaseTopic, NodeTopic, ParsedTopic
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.units.log import read_logs
 from pepeunit.domain.units.state import is_due, read_state
@@ -26,18 +26,9 @@ STATE_WORD = "state"
 LOG_WORD = "log"
 
 
-class Inbound(NamedTuple):
-    """One message that passed the policy; a named tuple because the hot path makes many."""
-
-    topic: ParsedTopic
-    payload: bytes
-
-
-def is_stored(topic: ParsedTopic) -> bool:
-    """Whether the platform stores what arrives there; other topics are only passed on."""
-    if isinstance(topic, NodeTopic):
-        return topic.has_suffix
-    return topic.direction is BaseDirection.OUTPUT and topic.word in (STATE_WORD, LOG_WORD)
+Inbound = tuple[ParsedTopic, bytes, int, Agent]
+"""``(topic, payload, QoS, publisher)`` of a message that passed the policy. A plain tuple: making
+one costs a tenth of a named tuple, and they come by the hundred thousand a second."""
 
 
 @frozen
@@ -79,7 +70,11 @@ class StoreState:
 
 @frozen
 class ReceiveMessages:
-    """The platform's end of every device message: durable when it returns."""
+    """The platform's end of every device message: durable when it returns.
+
+    Nodes without the suffix and words other than ``state`` and ``log`` are not the platform's:
+    the broker passes them on, nothing is stored.
+    """
 
     ingest: Ingest
     store_state: StoreState
@@ -92,14 +87,14 @@ class ReceiveMessages:
         received_ms = int(self.clock().timestamp() * 1000)
         samples = [
             RawSample(topic.node, received_ms, payload)
-            for topic, payload in messages
-            if isinstance(topic, NodeTopic)
+            for topic, payload, _, _ in messages
+            if isinstance(topic, NodeTopic) and topic.has_suffix
         ]
         if samples:
             await self.ingest.accept(samples)
         if len(samples) == len(messages):
             return
-        for topic, payload in messages:
+        for topic, payload, _, _ in messages:
             if isinstance(topic, BaseTopic):
                 await self._report(topic, payload)
 

@@ -25,7 +25,7 @@ class ListUnitLogs:
         self,
         agent: Agent,
         uuid: UnitId,
-        level: LogLevel | None = None,
+        levels: frozenset[LogLevel] | None = None,
         *,
         newest_first: bool = True,
         rows_of: Slice = WHOLE,
@@ -33,4 +33,4 @@ class ListUnitLogs:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
             await unit_for(rows, agent, Action.OPERATE, uuid)
-        return await self.logs.find(LogQuery(uuid, self.clock(), level, newest_first, rows_of))
+        return await self.logs.find(LogQuery(uuid, self.clock(), levels, newest_first, rows_of))

@@ -16,7 +16,8 @@ ADMIN_LOGIN = "admin"
 ONE_TIME_PASSWORD_LENGTH = 20
 
 
-def _password(new_secret: NewSecret) -> str:
+def one_time_password(new_secret: NewSecret) -> str:
+    """A password for one hand-over, of letters and digits."""
     return "".join(c for c in new_secret() if c.isalnum())[:ONE_TIME_PASSWORD_LENGTH]
 
 
@@ -32,7 +33,7 @@ class EnsureAdmin:
         async with self.database.read() as rows:
             if await rows.users.count():
                 return None
-        password = _password(self.new_secret)
+        password = one_time_password(self.new_secret)
         try:
             await self.sign_up(BACKEND, ADMIN_LOGIN, password, UserRole.ADMIN)
         except Conflict:
@@ -49,7 +50,7 @@ class ResetPassword:
     new_secret: NewSecret
 
     async def __call__(self, login: str) -> tuple[User, str]:
-        password = _password(self.new_secret)
+        password = one_time_password(self.new_secret)
         hashed = await self.passwords.hash(password)
         async with self.database.begin() as tx:
             found = await tx.users.by_login(login)
