@@ -15,6 +15,7 @@ from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.topic import parse_topic
 from pepeunit.ports.logs import LogQuery
 from pepeunit.usecases.messages.authorize_topic import MqttAction
+from pepeunit.usecases.messages.receive import Inbound
 from tests.usecases.platform import ALIAS, DOMAIN, INTERVAL, PASSWORD, Platform, program
 
 PRIVATE = Visibility.PRIVATE
@@ -171,20 +172,30 @@ async def test_the_platform_subscribes_its_two_wildcards_through_an_external_bro
         assert not await answer(backend, topic)
 
 
-@pytest.mark.parametrize(("suffix", "kept"), [("/pepeunit", 1), ("", 0)])
-async def test_only_nodes_with_the_suffix_are_the_platforms_to_store(
-    platform: Platform, suffix: str, kept: int
-) -> None:
-    topic = parse_topic(f"{DOMAIN}/{UUID(int=1)}{suffix}", {DOMAIN})
-    assert topic is not None
-    await platform.receive([(topic, b"21.5", 1, Agent.unit(UnitId(UUID(int=2))))])
-    assert platform.ingest.accepted == kept
+def inbound(unit: UnitId, topic: str, payload: bytes) -> Inbound:
+    parsed = parse_topic(f"{DOMAIN}/{topic}", {DOMAIN})
+    assert parsed is not None
+    return (parsed, payload, 1, Agent.unit(unit))
 
 
 async def send(platform: Platform, unit: UnitId, word: str, payload: bytes) -> None:
-    topic = parse_topic(f"{DOMAIN}/output_base_topic/{unit}/{word}/pepeunit", {DOMAIN})
-    assert topic is not None
-    await platform.receive([(topic, payload, 1, Agent.unit(unit))])
+    await platform.receive([inbound(unit, f"output_base_topic/{unit}/{word}/pepeunit", payload)])
+
+
+async def test_values_of_nodes_without_the_suffix_and_unknown_words_are_not_stored(
+    platform: Platform, owner: Agent
+) -> None:
+    unit, _ = await two_units(platform, owner)
+    before = await platform.row(unit)
+    await platform.receive(
+        [
+            inbound(unit, str(UUID(int=77)), b"1"),
+            inbound(unit, f"output_base_topic/{unit}/other/pepeunit", b'{"millis": 1}'),
+        ]
+    )
+    assert platform.ingest.accepted == 0
+    assert [record async for record in platform.journal.read(0)] == []
+    assert await platform.row(unit) == before
 
 
 async def test_o34_a_state_without_a_version_keeps_the_known_one(
@@ -278,15 +289,14 @@ async def test_a_units_samples_and_reports_in_one_batch_are_all_kept(
 ) -> None:
     unit, _ = await two_units(platform, owner)
     temp = await platform.node(unit, TEMP)
-    node_topic = parse_topic(f"{DOMAIN}/{temp.uuid}/pepeunit", {DOMAIN})
-    state_topic = parse_topic(f"{DOMAIN}/output_base_topic/{unit}/state/pepeunit", {DOMAIN})
-    assert node_topic is not None and state_topic is not None
-    agent = Agent.unit(unit)
+    node = f"{temp.uuid}/pepeunit"
     await platform.receive(
         [
-            (node_topic, b"1", 1, agent),
-            (state_topic, b'{"pu_commit_version": "abc"}', 1, agent),
-            (node_topic, b"2", 1, agent),
+            inbound(unit, node, b"1"),
+            inbound(
+                unit, f"output_base_topic/{unit}/state/pepeunit", b'{"pu_commit_version": "abc"}'
+            ),
+            inbound(unit, node, b"2"),
         ]
     )
     await platform.ingest.flush()

@@ -192,6 +192,21 @@ async def test_o3_what_a_crash_left_processing_is_begun_anew(
         await asyncio.sleep(0)
 
 
+async def test_o3_a_sync_that_still_runs_elsewhere_is_left_alone(
+    platform: Platform, owner: Agent
+) -> None:
+    uuid = await platform.registry(owner)
+    row = evolve(await platform.registry_row(uuid), sync_status=SyncStatus.PROCESSING)
+    async with platform.database.begin() as tx:
+        await tx.registries.put(row)
+    recover = RecoverSyncs(
+        platform.database, platform.leases, platform.sync_then_update, platform.background
+    )
+    async with platform.leases.hold(f"registry:{uuid}"):
+        assert await recover() == 0
+    assert await platform.registry_row(uuid) == row
+
+
 async def test_o4_a_sync_too_early_is_refused_with_the_wait(
     platform: Platform, owner: Agent
 ) -> None:
