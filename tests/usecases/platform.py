@@ -183,7 +183,7 @@ class Platform:
         self.sync_registry = SyncRegistry(
             database, self.sync_then_update, self.background, clock, 10.0, 5.0
         )
-        self.poll = PollRemotes(database, self.mirrors, self.keyring, self.sync_then_update)
+        self.poll = PollRemotes(database, self.mirrors, self.keyring, self.sync_then_update, clock)
         self.get_registry = GetRegistry(database, DescribeRegistry(self.mirrors))
         self.list_branch_commits = ListBranchCommits(database, self.mirrors)
         self.create_repo = CreateRepo(database, self.mirrors, clock, self.ids)

@@ -395,6 +395,19 @@ async def test_one_remote_that_is_down_does_not_stop_the_poll(
     assert len(await platform.mirrors.commits(uuid, "main")) == 2
 
 
+async def test_o3_a_remote_whose_sync_failed_is_not_fetched_anew_every_minute(
+    platform: Platform, owner: Agent
+) -> None:
+    await platform.registry(owner)
+    platform.remote.push(program(more__txt="x"), tag="v2")
+    platform.host.is_down = True
+    assert await platform.poll() == 1
+    platform.host.is_down = False
+    assert await platform.poll() == 0
+    platform.clock.move(601)
+    assert await platform.poll() == 1
+
+
 async def test_rulings_26_a_push_hook_without_the_secret_starts_nothing(
     platform: Platform, owner: Agent
 ) -> None:
