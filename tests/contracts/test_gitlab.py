@@ -11,11 +11,12 @@ import pytest
 from aiohttp import web
 
 from pepeunit.adapters.dns.system import resolve
-from pepeunit.adapters.gitlab.checked_session import CheckedSession
 from pepeunit.adapters.gitlab.host import GitLabHost
+from pepeunit.adapters.web.checked_session import CheckedSession
 from pepeunit.domain.errors import Invalid, Topic, Unavailable
 from pepeunit.domain.registries.address import HostRule
 from pepeunit.domain.registries.credentials import GitCredentials
+from pepeunit.domain.registries.version import Asset
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.ports.resolver import Resolve
 
@@ -30,16 +31,16 @@ Serve = Callable[[Handler], Awaitable[str]]
 
 @pytest.fixture
 async def open_host() -> AsyncIterator[Open]:
-    opened: list[GitLabHost] = []
+    opened: list[CheckedSession] = []
 
     def open_(*hosts: str, resolver: Resolve = resolve, **how: float) -> GitLabHost:
         rule = HostRule.of(",".join(hosts))
-        opened.append(GitLabHost(CheckedSession(rule, resolver, **how)))  # type: ignore[arg-type]
-        return opened[-1]
+        opened.append(CheckedSession(rule, resolver, **how))  # type: ignore[arg-type]
+        return GitLabHost(opened[-1])
 
     yield open_
-    for host in opened:
-        await host.close()
+    for session in opened:
+        await session.close()
 
 
 @pytest.fixture
@@ -100,8 +101,8 @@ async def test_every_page_of_releases_is_read(forge: Forge, open_host: Open, cou
     releases = await open_host(forge.authority).releases(forge.url(NAME), SECRET)
     assert list(releases) == [f"v{number}" for number in range(count)]
     if count:
-        source = ("zip", f"{forge.url(NAME)}/v0.zip")
-        assert releases["v0"] == [source, ("esp32", "https://x/0")]
+        source = Asset("zip", f"{forge.url(NAME)}/v0.zip")
+        assert releases["v0"] == [source, Asset("esp32", "https://x/0")]
     pages = [asked for asked in forge.requests if "releases" in asked]
     assert len(pages) == count // 100 + 1
 
@@ -192,7 +193,7 @@ async def test_w17_an_answer_without_end_is_cut(open_host: Open, serve: Serve) -
 
     at = await serve(endless)
     with pytest.raises(Invalid):
-        await open_host(at, answer_bytes_max=1_000_000).probe(f"http://{at}/a/b.git", None)
+        await open_host(at).probe(f"http://{at}/a/b.git", None)
     assert sent < 100_000_000
 
 

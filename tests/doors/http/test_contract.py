@@ -109,6 +109,7 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
         ("GET", "/pepeunit"),
         ("POST", "/repository_registry/webhook/{uuid}"),
         ("GET", "/repository_registry/webhook/{uuid}"),
+        ("GET", "/units/firmware_asset/{uuid}"),
     }
     identities = [
         operation["operationId"]
