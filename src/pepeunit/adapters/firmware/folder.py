@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +81,7 @@ class FirmwareFolder:
 
     def _find(self, key: str) -> FirmwareFile | None:
         for path in self.folder.glob(f"{key}.*"):
-            os.utime(path)
+            _touch(path)
             return FirmwareFile(key, path.name.partition(".")[2], path.stat().st_size)
         return None
 
@@ -107,6 +108,7 @@ class FirmwareFolder:
         """Give the file its name, and delete what was not asked for longest until the folder is
         within its limit."""
         with _disk():
+            _touch(incoming)
             incoming.replace(newest)
             self._make_room(newest)
 
@@ -146,6 +148,12 @@ class _Intake:
         self.digest.update(piece)
         with _disk():
             self._content.write(piece)
+
+
+def _touch(path: Path) -> None:
+    """By our own clock: the file system's is coarser than two downloads are apart."""
+    now = time.time_ns()
+    os.utime(path, ns=(now, now))
 
 
 def _forget(incoming: Path) -> None:
