@@ -7,8 +7,11 @@ import re
 import signal
 import socket
 import stat
+import time
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from pepeunit.adapters.embedded.postgres_processes import server_processes
 from tests.journeys.conftest import Served, pepeunit
@@ -46,6 +49,20 @@ def test_sigterm_stops_cleanly_and_nothing_stays_behind(served: Served) -> None:
     assert (code, seconds < 5) == (0, True)
     assert server_processes(served.data_dir / "postgres") == []
     assert not (served.data_dir / "control.sock").exists()
+
+
+@pytest.mark.parametrize("sign", ["keys.json", "postgres.log", "journal"])
+def test_sigterm_during_the_first_start_stops_as_well(served: Served, sign: str) -> None:
+    served.launch()
+    deadline = time.monotonic() + 30
+    while not (served.data_dir / sign).exists():
+        assert time.monotonic() < deadline, served.stderr()
+        time.sleep(0.005)
+    code, seconds = served.end(signal.SIGTERM)
+    assert (code, seconds < 5) == (0, True)
+    assert server_processes(served.data_dir / "postgres") == []
+    served.start()
+    assert answers(served) == 200
 
 
 def test_ctrl_c_stops_as_sigterm_does(served: Served) -> None:

@@ -207,6 +207,13 @@ async def test_a_body_that_does_not_fit_is_refused_in_the_list_form(
     assert set(violation) == {"type", "loc", "msg", "input"}
 
 
+@pytest.mark.parametrize("weight", [True, 1.0, "1", [1], 2**64])
+async def test_nothing_else_is_taken_for_an_integer(client, weight):
+    body = {"name": "ball", "password": "x", "weight": weight}
+    reply = await client.ask("POST", "/things", json=body)
+    assert (reply.status, reply.detail[0]["loc"]) == (422, ["body", "weight"])
+
+
 async def test_nothing_of_a_long_body_is_repeated(client):
     reply = await client.ask("POST", "/things", json={"name": ["long"], "password": "x" * 2000})
     assert reply.status == 422
@@ -259,7 +266,7 @@ async def test_unlimited_lists_of_one_address_are_bounded(things, client):
     async with asyncio.timeout(5):
         while things.started < 8:
             await asyncio.sleep(0)
-    refused = await client.ask("GET", "/things")
+        refused = await client.ask("GET", "/things")
     assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
     things.hold.set()
     assert {reply.status for reply in await asyncio.gather(*running)} == {200}
