@@ -63,6 +63,8 @@ GET    /units/get_current_schema/{unit}                     -  -  ok ok -  -  -
 GET    /units/firmware/zip/{unit}                           -  -  ok ok -  -  -
 GET    /units/firmware/tar/{unit}                           -  -  ok ok -  -  -
 GET    /units/firmware/tgz/{unit}                           -  -  ok ok -  -  -
+GET    /units/firmware_asset/{unit}                         -  -  7  7  -  -  -
+GET    /units/firmware_asset/{private_unit}                 -  2  7  2  2  -  -
 GET    /units/get_state_storage/{unit}                      -  -  ok ok -  -  -
 POST   /units/send_command_to_input_base_topic/{unit}?command=EnvUpdate - - ok ok - - -
 POST   /units/send_command_to_input_base_topic/{unit}?command=LogSync - - 7 7 - - -
