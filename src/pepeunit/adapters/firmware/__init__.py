@@ -1,0 +1,1 @@
+"""Release files kept on disk for the devices they belong to."""
