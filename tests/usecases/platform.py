@@ -43,8 +43,11 @@ from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTo
 from pepeunit.usecases.messages.presence import TrackPresence
 from pepeunit.usecases.messages.receive import ReceiveMessages, StoreState
 from pepeunit.usecases.nodes.edit_node import EditNode, NodeChanges
-from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
@@ -222,8 +225,12 @@ class Platform:
         )
         self.edit_node = EditNode(database, self.broker, clock)
         self.set_input = SetInput(database, self.broker, clock, DOMAIN, 1024)
-        self.create_edge = CreateEdge(database, self.builder, self.drain, self.ids)
+        self.create_edge = CreateEdge(database, self.builder, self.drain, self.broker, self.ids)
+        self.list_edges = ListEdges(database)
         self.delete_edge = DeleteEdge(database, self.builder, self.drain, self.broker)
+        self.create_permission = CreatePermission(database, self.broker, self.ids)
+        self.list_permissions = ListPermissions(database)
+        self.delete_permission = DeletePermission(database, self.broker)
 
     def _wire_messages(self) -> None:
         database, clock = self.database, self.clock

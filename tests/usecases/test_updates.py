@@ -413,6 +413,25 @@ async def test_o15_there_and_back_before_the_device_answers(
     assert CommandKind.SCHEMA_UPDATE in kinds
 
 
+async def test_o15_an_update_to_a_version_that_was_taken_back_is_never_sent(
+    platform: Platform, owner: Agent
+) -> None:
+    first = platform.remote.branches["main"]
+    repo, unit = await a_unit(platform, owner)
+    await platform.report(unit, first)
+    await new_tag(platform, repo)
+    registry = (await platform.repo_row(repo)).repository_registry_uuid
+    await platform.followers.of_registry(registry)
+    assert UPDATE in {found.kind for found in await platform.outbox()}
+    platform.remote.branches["main"] = first
+    del platform.remote.tags["v2"]
+    await platform.sync_then_update(registry)
+    platform.broker.published.clear()
+    platform.broker.listening.add(unit)
+    await platform.presence.listening(Agent.unit(unit))
+    assert "update" not in [word for word, _ in platform.sent()]
+
+
 async def test_manual_units_stay_on_their_version(platform: Platform, owner: Agent) -> None:
     first = platform.remote.branches["main"]
     repo = await platform.repo(owner)

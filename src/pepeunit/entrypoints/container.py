@@ -20,9 +20,12 @@ from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTo
 from pepeunit.usecases.messages.presence import TrackPresence
 from pepeunit.usecases.messages.receive import ReceiveMessages, StoreState
 from pepeunit.usecases.nodes.edit_node import EditNode
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
@@ -314,8 +317,24 @@ class UseCases(containers.DeclarativeContainer):
         payload_bytes_max=providers.Callable(_payload_bytes, settings),
     )
     create_edge = One(
-        CreateEdge, database=database, builder=builder, drain=drain, new_uuid=new_uuid
+        CreateEdge,
+        database=database,
+        builder=builder,
+        drain=drain,
+        sessions=sessions,
+        new_uuid=new_uuid,
     )
+    list_edges = One(ListEdges, database=database)
+    delete_edge = One(
+        DeleteEdge, database=database, builder=builder, drain=drain, sessions=sessions
+    )
+
+    # permissions
+    create_permission = One(
+        CreatePermission, database=database, sessions=sessions, new_uuid=new_uuid
+    )
+    list_permissions = One(ListPermissions, database=database)
+    delete_permission = One(DeletePermission, database=database, sessions=sessions)
 
     # messages
     ingest = One(

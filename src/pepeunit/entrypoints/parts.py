@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import secrets
@@ -103,7 +104,11 @@ def _own_address(bound: str) -> str:
 
 @asynccontextmanager
 async def database_url(settings: Settings, installation: Installation) -> AsyncIterator[str]:
-    """The external server's URL, or that of the embedded one, which runs meanwhile."""
+    """The external server's URL, or that of the embedded one, which runs meanwhile.
+
+    The embedded one is started again when it ends by itself; where that fails, so does the
+    context, with ``Unavailable``: a platform without its store must not go on.
+    """
     if settings.site.database_url is not None:
         yield settings.site.database_url
         return
@@ -114,7 +119,12 @@ async def database_url(settings: Settings, installation: Installation) -> AsyncI
     )
     await server.start()
     try:
-        yield server.url
+        async with asyncio.TaskGroup() as group:
+            attending = group.create_task(server.attend())
+            yield server.url
+            attending.cancel()
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
     finally:
         await server.stop()
 

@@ -22,6 +22,7 @@ from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
@@ -32,9 +33,12 @@ from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
 from pepeunit.usecases.nodes.edit_node import EditNode
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
@@ -153,7 +157,14 @@ class Platform:
                 list_nodes=ListNodes(database),
                 edit_node=EditNode(database, self.broker, clock),
                 set_input=SetInput(database, self.broker, clock, FACTS.domain, 256 * 1024),
-                create_edge=CreateEdge(database, builder, drain, uuid4),
+                create_edge=CreateEdge(database, builder, drain, self.broker, uuid4),
+                list_edges=ListEdges(database),
+                delete_edge=DeleteEdge(database, builder, drain, self.broker),
+            ),
+            PermissionDoor(
+                create_permission=CreatePermission(database, self.broker, uuid4),
+                list_permissions=ListPermissions(database),
+                delete_permission=DeletePermission(database, self.broker),
             ),
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),
