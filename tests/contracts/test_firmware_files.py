@@ -64,7 +64,9 @@ async def test_w32_what_is_kept_has_the_digest_of_its_content(files: FirmwareFil
     body = bytes(range(256)) * 3000
     source = Source([body[:1000], b"", body[1000:]])
     digest = hashlib.sha256(body).hexdigest()
+    assert await files.find(KEYS[0]) is None
     file = await files.keep(KEYS[0], source)
+    assert await files.find(KEYS[0]) == file
     assert (file.sha256, file.size_bytes) == (digest, len(body))
     assert await content(files, file) == body
     assert await files.keep(KEYS[0], source, digest) == file

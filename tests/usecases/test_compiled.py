@@ -7,18 +7,22 @@ from uuid import UUID
 
 import pytest
 
+from pepeunit.adapters.memory.code_host import MemoryCodeHost
+from pepeunit.adapters.memory.mirrors import MemoryRemote
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Forbidden, Invalid, NotFound, OverLimit, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, RepoId, UnitId, UserId
 from pepeunit.domain.registries.credentials import CredentialStatus, GitCredentials
+from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.registries.version import Asset, Sha
 from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.domain.users.user import UserRole
 from pepeunit.ports.archives import ArchiveFormat
+from pepeunit.ports.web import Write
 from pepeunit.usecases.repos.edit_repo import RepoChanges
 from pepeunit.usecases.units.edit_unit import UnitChanges
-from tests.usecases.platform import DOMAIN, Platform, program
+from tests.usecases.platform import DOMAIN, URL, Platform, program
 
 ESP32 = "https://git.example.com/files/{tag}/esp32"
 SECRET = GitCredentials("me", "pat")
@@ -369,3 +373,53 @@ async def test_a_file_once_fetched_is_served_while_the_host_is_down(
     await platform.get_firmware(owner, unit)
     platform.remote.is_down = True
     assert await body_of(platform, owner, unit) == b"esp32 of v1"
+
+
+class FailingHost(MemoryCodeHost):
+    """Breaks off for a token that it then forgets."""
+
+    async def download(
+        self, url: str, asset: Asset, credentials: GitCredentials | None, write: Write
+    ) -> None:
+        if credentials == SECRET:
+            await write(b"half of ")
+            self.remotes[URL].pat_tokens = frozenset({"another"})
+            raise Unavailable("code host", "broke off")
+        await super().download(url, asset, credentials, write)
+
+
+async def test_w33_a_download_that_breaks_off_begins_anew_with_the_next_credentials(
+    platform: Platform, owner: Agent
+) -> None:
+    release(platform, "v1", "esp32")
+    registry, repo = await compiled(platform, owner, private=True)
+    unit = await platform.unit(owner, repo, target_firmware_platform="esp32")
+    friend = await platform.user("friend")
+    sealed = platform.keyring.seal(
+        registry,
+        UserId(friend.uuid or UUID(int=0)),
+        GitCredentials("friend", "another"),
+        CredentialStatus.VALID,
+    )
+    async with platform.database.begin() as tx:
+        await tx.registries.put_credentials(sealed)
+    platform.keyring.hosts[GitPlatform.GITLAB] = FailingHost(platform.remotes)
+    assert await body_of(platform, owner, unit) == b"esp32 of v1"
+
+
+async def test_w33_a_kept_private_file_is_never_served_to_another_registry(
+    platform: Platform, owner: Agent
+) -> None:
+    release(platform, "v1", "esp32")
+    _, repo = await compiled(platform, owner, private=True)
+    unit = await platform.unit(owner, repo, target_firmware_platform="esp32")
+    assert await body_of(platform, owner, unit) == b"esp32 of v1"
+    thief, url = await platform.user("thief"), "https://git.example.com/thief/program.git"
+    remote = platform.remotes[url] = MemoryRemote()
+    remote.push(program(), tag="v1")
+    remote.releases["v1"] = [Asset("esp32", ESP32.format(tag="v1"))]
+    registry = await platform.registry(thief, url=url)
+    other = await platform.repo(thief, registry, "other", is_compilable_repo=True)
+    stolen = await platform.unit(thief, other, "stolen", target_firmware_platform="esp32")
+    with pytest.raises(Invalid):
+        await platform.get_firmware(thief, stolen)

@@ -161,7 +161,7 @@ async def test_o9_the_assets_of_the_released_tag_are_offered(
     platforms = ListPlatforms(platform.database, platform.programs)
     assert await platforms(owner, uuid) == [Asset("esp32", "https://host/a")]
     assert await platforms(owner, uuid, platform.remote.branches["main"]) == [
-        ("esp32", "https://host/a")
+        Asset("esp32", "https://host/a")
     ]
     assert list(await platforms(owner, uuid, target_tag="v9")) == []
     unit = await platform.unit(owner, uuid, target_firmware_platform="esp32")

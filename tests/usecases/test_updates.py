@@ -272,7 +272,10 @@ async def test_rulings_23_failed_updates_back_off_and_a_new_version_does_not_wai
 async def test_o31_a_failure_is_written_to_its_unit_and_the_others_go_on(
     platform: Platform, owner: Agent
 ) -> None:
-    platform.remote.releases |= {"v1": [Asset("a", "l"), Asset("b", "l")], "v2": [Asset("b", "l2")]}
+    platform.remote.releases |= {
+        "v1": [Asset("a", "l"), Asset("b", "l")],
+        "v2": [Asset("b", "l2")],
+    }
     repo = await platform.repo(owner, is_compilable_repo=True)
     lost = await platform.unit(owner, repo, "aaaa", target_firmware_platform="a")
     fine = await platform.unit(owner, repo, "bbbb", target_firmware_platform="b")

@@ -24,6 +24,10 @@ class FirmwareFile:
 class FirmwareFiles(Protocol):
     """A bounded store of immutable files; what was not used for longest makes room."""
 
+    async def find(self, key: str) -> FirmwareFile | None:
+        """The file of this key, where it is kept; it then counts as just used."""
+        ...
+
     async def keep(self, key: str, fetch: Fetch, sha256: str | None = None) -> FirmwareFile:
         """The file of this key, fetched by whoever asks first while the others wait.
 

@@ -58,12 +58,15 @@ class FirmwareFolder:
         for left in self.folder.glob(f"{INCOMING}*"):
             left.unlink(missing_ok=True)
 
-    async def keep(self, key: str, fetch: Fetch, sha256: str | None = None) -> FirmwareFile:
+    async def find(self, key: str) -> FirmwareFile | None:
         if not _KEY.fullmatch(key):
             raise ValueError("a key is a digest")
+        with _disk():
+            return self._find(key)
+
+    async def keep(self, key: str, fetch: Fetch, sha256: str | None = None) -> FirmwareFile:
         async with self._locks.setdefault(key, asyncio.Lock()):
-            with _disk():
-                found = self._find(key)
+            found = await self.find(key)
             if found is None:
                 async with self._downloads:
                     found = await self._fetch(key, fetch, sha256)

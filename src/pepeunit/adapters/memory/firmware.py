@@ -22,6 +22,12 @@ class MemoryFirmware:
     file_bytes_max: int = FILE_BYTES_MAX
     _kept: dict[str, tuple[FirmwareFile, bytes]] = field(factory=dict, init=False)
 
+    async def find(self, key: str) -> FirmwareFile | None:
+        if key not in self._kept:
+            return None
+        self._kept[key] = self._kept.pop(key)
+        return self._kept[key][0]
+
     async def keep(self, key: str, fetch: Fetch, sha256: str | None = None) -> FirmwareFile:
         if key not in self._kept:
             body = bytearray()
@@ -41,9 +47,9 @@ class MemoryFirmware:
             if sha256 not in (None, digest):
                 raise Invalid("the file is not the one the platform described", Topic.PLATFORM)
             self._kept[key] = (FirmwareFile(key, digest, len(body)), bytes(body))
+            while len(self._kept) > FILES_MAX:
+                del self._kept[next(iter(self._kept))]
         self._kept[key] = self._kept.pop(key)
-        while len(self._kept) > FILES_MAX:
-            del self._kept[next(iter(self._kept))]
         return self._kept[key][0]
 
     async def read(self, file: FirmwareFile) -> AsyncIterator[bytes]:

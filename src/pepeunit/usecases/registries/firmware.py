@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from attrs import evolve, frozen
 
 from pepeunit.domain.messaging.command import Firmware
+from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.registries.version import Asset
 from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.firmware import FirmwareFile, FirmwareFiles
-from pepeunit.ports.web import Write
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.updates.programs import Program
 
@@ -25,18 +26,21 @@ class FetchFirmware:
 
     async def __call__(self, registry: Registry, asset: Asset) -> FirmwareFile:
         """Raises ``Invalid`` and ``OverLimit`` (topics platform, registry), ``Unavailable``."""
-        host = self.keyring.host(registry)
+        key = _key(registry, asset)
+        kept = await self.files.find(key)
+        if kept is not None:
+            return kept
+        return await self.keyring.with_credentials(
+            registry, None, lambda credentials: self._fetch(key, registry, asset, credentials)
+        )
 
-        async def download(write: Write) -> None:
-            await self.keyring.with_credentials(
-                registry,
-                None,
-                lambda credentials: host.download(
-                    registry.repository_url, asset, credentials, write
-                ),
-            )
-
-        return await self.files.keep(_key(registry, asset), download, asset.sha256)
+    async def _fetch(
+        self, key: str, registry: Registry, asset: Asset, credentials: GitCredentials | None
+    ) -> FirmwareFile:
+        """Every try is a file of its own, so that what broke off is not continued by the next."""
+        host, url = self.keyring.host(registry), registry.repository_url
+        download = partial(host.download, url, asset, credentials)
+        return await self.files.keep(key, download, asset.sha256)
 
 
 @frozen
