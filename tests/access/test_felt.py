@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
-
 from tests.access.mqtt_client import DEADLINE_SECONDS, FAILURES_FROM, MqttClient
-from tests.access.world import DOMAIN, World, the_world
+from tests.access.world import DOMAIN, World
 
 OUTPUT_ENDS = "node_output_uuid={temp}&node_input_uuid={linked}"
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with the_world() as world:
-        yield world
 
 
 async def becomes(ask: Callable[[], Awaitable[bool]], wanted: bool) -> None:

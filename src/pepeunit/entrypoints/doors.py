@@ -67,9 +67,9 @@ def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.
         cors_origins=frozenset(settings.site.cors_origins),
         trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
         limits=HttpLimits(
-            requests.http_body_bytes_max,
-            requests.max_pagination_size,
-            requests.unlimited_lists_max,
+            body_bytes_max=requests.http_body_bytes_max,
+            page_rows_max=requests.max_pagination_size,
+            unlimited_lists_max=requests.unlimited_lists_max,
         ),
     )
     # what this version can do, whatever the settings wish for

@@ -1,1 +1,2 @@
+"""GitHub as a code host."""
 """Code hosts of GitHub's kind."""

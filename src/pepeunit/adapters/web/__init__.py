@@ -1,1 +1,2 @@
+"""HTTP to addresses that users name."""
 """HTTP to hosts that users name."""
