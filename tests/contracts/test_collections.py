@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from attrs import evolve
 
 from pepeunit.domain.access.visibility import Visibility
+from pepeunit.domain.errors import Conflict, Topic
 from pepeunit.domain.nodes.node import NodeType
 from pepeunit.domain.registries.credentials import CredentialStatus
 from pepeunit.domain.units.update import UpdateProgress
@@ -80,6 +82,24 @@ async def test_a_permission_is_stored_once_and_forgotten_from_both_sides(
         await tx.permissions.delete_about([agent])
         assert not await tx.permissions.exists(agent, resource)
         assert not await tx.permissions.exists(third, agent)
+
+
+async def test_a_second_permission_for_the_same_two_clashes(database: Database) -> None:
+    row = a_permission(uuid4(), uuid4())
+    async with database.begin() as tx:
+        await tx.permissions.add(row)
+    with pytest.raises(Conflict) as clash:
+        async with database.begin() as tx:
+            await tx.permissions.add(evolve(row, uuid=uuid4()))
+    assert clash.value.topic is Topic.PERMISSION
+    ends = row.agent_uuid, row.resource_uuid
+    async with database.begin() as tx:
+        assert await tx.permissions.stored(*ends) == row
+        assert await tx.permissions.stored(*reversed(ends)) is None
+        await tx.permissions.delete(*reversed(ends))
+        assert await tx.permissions.exists(*ends)
+        await tx.permissions.delete(*ends)
+        assert await tx.permissions.stored(*ends) is None
 
 
 async def test_questions_about_the_units_of_a_repo(database: Database) -> None:

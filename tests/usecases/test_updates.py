@@ -20,9 +20,8 @@ from pepeunit.domain.ids import RepoId, UnitId
 from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform, SyncStatus
-from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.registries.version import Asset, Releases, Sha
 from pepeunit.domain.units.update import UpdateStatus
-from pepeunit.ports.code_host import Releases
 from pepeunit.ports.database import Transaction
 from pepeunit.usecases.registries.recover import RecoverSyncs
 from pepeunit.usecases.updates.drain_outbox import RETRY_SECONDS
@@ -278,7 +277,10 @@ async def test_rulings_23_failed_updates_back_off_and_a_new_version_does_not_wai
 async def test_o31_a_failure_is_written_to_its_unit_and_the_others_go_on(
     platform: Platform, owner: Agent
 ) -> None:
-    platform.remote.releases |= {"v1": [("a", "l"), ("b", "l")], "v2": [("b", "l2")]}
+    platform.remote.releases |= {
+        "v1": [Asset("a", "l"), Asset("b", "l")],
+        "v2": [Asset("b", "l2")],
+    }
     repo = await platform.repo(owner, is_compilable_repo=True)
     lost = await platform.unit(owner, repo, "aaaa", target_firmware_platform="a")
     fine = await platform.unit(owner, repo, "bbbb", target_firmware_platform="b")
@@ -292,7 +294,7 @@ async def test_o31_a_failure_is_written_to_its_unit_and_the_others_go_on(
     again = (await platform.row(lost)).update
     await platform.followers(repo)
     assert (await platform.row(lost)).update == again
-    platform.remote.releases["v3"] = [("a", "l3"), ("b", "l3")]
+    platform.remote.releases["v3"] = [Asset("a", "l3"), Asset("b", "l3")]
     third = await new_tag(platform, repo, "v3")
     await platform.followers(repo)
     assert (await platform.row(lost)).built_commit == third

@@ -21,6 +21,7 @@ from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
@@ -31,7 +32,15 @@ from pepeunit.entrypoints.settings import Settings
 
 D = TypeVar("D")
 
-DOORS: tuple[type[Door], ...] = (UserDoor, RegistryDoor, RepoDoor, UnitDoor, DeviceDoor, NodeDoor)
+DOORS: tuple[type[Door], ...] = (
+    UserDoor,
+    RegistryDoor,
+    RepoDoor,
+    UnitDoor,
+    DeviceDoor,
+    NodeDoor,
+    PermissionDoor,
+)
 
 
 def filled(use: UseCases, door: type[D], **given: Any) -> D:

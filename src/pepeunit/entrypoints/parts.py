@@ -25,9 +25,10 @@ from pepeunit.adapters.dns.system import resolve
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.journal import FileJournal, JournalLimits
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
+from pepeunit.adapters.firmware.folder import FirmwareFolder
 from pepeunit.adapters.git.limits import MirrorLimits
 from pepeunit.adapters.git.mirrors import GitMirrors
-from pepeunit.adapters.gitlab.checked_session import CheckedSession
+from pepeunit.adapters.github.host import GitHubHost
 from pepeunit.adapters.gitlab.host import GitLabHost
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.adapters.postgres.connections import connect
@@ -35,7 +36,9 @@ from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
 from pepeunit.adapters.postgres.logs import PostgresLogs
 from pepeunit.adapters.postgres.migrations import migrate
+from pepeunit.adapters.web.checked_session import CheckedSession
 from pepeunit.domain.registries.address import HostRule
+from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import MIB, UseCases
@@ -156,7 +159,11 @@ async def use_cases(
             "journal": journal,
             "mirrors": mirrors,
             "archives": TreeArchives(mirrors),
-            "code_hosts": {GitPlatform.GITLAB: GitLabHost(session)},
+            "code_hosts": {
+                GitPlatform.GITLAB: GitLabHost(session),
+                GitPlatform.GITHUB: GitHubHost(session, _github_token(settings)),
+            },
+            "firmware_files": _firmware(installation),
             "cipher": AesGcmCipher(
                 settings.keys.cipher_keys, text_chars_max=settings.requests.max_cipher_chars
             ),
@@ -192,6 +199,18 @@ def _mirrors(settings: Settings, installation: Installation) -> GitMirrors:
     )
     mirrors.recover()
     return mirrors
+
+
+def _github_token(settings: Settings) -> GitCredentials | None:
+    """For public repositories, when name and token are both set."""
+    name, token = settings.git.github_token_name, settings.git.github_token_pat
+    return GitCredentials(name, token) if name and token else None
+
+
+def _firmware(installation: Installation) -> FirmwareFolder:
+    files = FirmwareFolder(installation.firmware)
+    files.recover()
+    return files
 
 
 def _passwords(settings: Settings) -> Argon2Passwords:

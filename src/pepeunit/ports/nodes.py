@@ -32,6 +32,20 @@ class NodeQuery:
     slice: Slice = WHOLE
 
 
+@frozen
+class EdgeQuery:
+    """Edges whose ends both are in ``scope``, and those that start or end at a node of the
+    scope's owner, who may cut them; ordered by uuid.
+
+    ``units`` and ``nodes`` keep the edges that start or end at one of them.
+    """
+
+    scope: Scope
+    units: frozenset[UUID] | None = None
+    nodes: frozenset[UUID] | None = None
+    slice: Slice = WHOLE
+
+
 class Nodes(Protocol):
     async def get(self, uuid: NodeId, *, for_update: bool = False) -> Node | None: ...
 
@@ -61,6 +75,8 @@ class Nodes(Protocol):
 
 class Edges(Protocol):
     async def between(self, output: NodeId, input_: NodeId) -> Edge | None: ...
+
+    async def find(self, query: EdgeQuery) -> Page[Edge]: ...
 
     async def touching(self, nodes: Collection[NodeId]) -> Sequence[Edge]:
         """Every edge that starts or ends at one of the nodes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from types import NoneType
@@ -15,7 +16,7 @@ from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
-from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
 
@@ -120,6 +121,16 @@ class Endpoint:
     def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
         if isinstance(answer, File):
             return _file_response(request, answer)
+        if isinstance(answer, Stream):
+            return web.Response(
+                body=answer.pieces,
+                headers={
+                    "Content-Type": answer.media_type,
+                    "Content-Length": str(answer.size_bytes),
+                    "ETag": f'"{answer.sha256}"',
+                    "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(answer.sha256)).decode()}:",
+                },
+            )
         if self.route.answer is NoneType:
             return web.Response(status=self.route.status)
         return web.Response(

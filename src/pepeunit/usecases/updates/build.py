@@ -56,8 +56,8 @@ class Builder:
         return built
 
     async def queue_update(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
-        """Queue ``Update`` and put the unit in ``RequestSent``."""
-        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware_link)
+        """Queue ``Update`` and put the unit in ``RequestSent``; the program was announced."""
+        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware)
         await self._put(tx, unit.uuid, CommandKind.UPDATE, payload)
         sent = evolve(unit, update=unit.update.sent(self.clock()))
         await tx.units.put(sent)
