@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
@@ -34,6 +34,8 @@ from pepeunit.domain.units.schema import DEFAULT_TOPIC_SYMBOLS
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User, UserRole
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.messages.admit_device import AdmitDevice
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
@@ -130,7 +132,9 @@ class Platform:
         self, *, mirrors: MemoryMirrors | None = None, database: MemoryDatabase | None = None
     ) -> None:
         self.clock, self.ids = MovableClock(), CountingUuids()
-        self.database = database or MemoryDatabase()
+        self.stored = database or MemoryDatabase()
+        self.database = RecordingDatabase(self.stored, self.clock, uuid4)
+        self.acts = RecordActs(self.database)
         self.remote = MemoryRemote()
         self.remotes: dict[str, MemoryRemote] = {URL: self.remote}
         self.mirrors = mirrors or MemoryMirrors(self.remotes)
@@ -151,7 +155,7 @@ class Platform:
 
     def _wire_people(self) -> None:
         database, clock, new_uuid = self.database, self.clock, self.ids
-        self.authenticate = Authenticate(database, self.tokens, clock, DOMAIN)
+        self.authenticate = Authenticate(database, self.tokens, clock, self.broker, DOMAIN)
         self.sign_up = SignUp(database, self.passwords, clock, new_uuid)
         self.sign_in = SignIn(
             database, self.passwords, self.tokens, self.throttle, clock, new_uuid, 3600, 10

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import NoneType
 from typing import Any, Final
+from uuid import UUID
 
 from aiohttp import web
 from attrs import frozen
@@ -17,7 +18,16 @@ from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.entrypoints.http.route import Call, File, Route
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.audit.record_acts import RecordActs
 
+COLLECTIONS: Final = {
+    "users": "users",
+    "repository_registry": "registries",
+    "repos": "repos",
+    "units": "units",
+    "unit_nodes": "nodes",
+}
+"""By the first word of a path: what the ``uuid`` in it is one of."""
 TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
 
 
@@ -44,6 +54,7 @@ class Endpoint:
     authenticate: Authentication
     lists: UnlimitedLists
     site: Site
+    acts: RecordActs
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         route = self.route
@@ -53,9 +64,27 @@ class Endpoint:
         parts = await self._decode(request)
         query = parts.get("query")
         unlimited = isinstance(query, Paged) and query.is_unlimited
-        with self.lists.one_of(asked_from(request, self.site)) if unlimited else nullcontext():
-            answer = await route.operation(agent, **parts)
+        address = asked_from(request, self.site)
+        with self.lists.one_of(address) if unlimited else nullcontext():
+            async with self._act(agent, address, parts.get("path")):
+                answer = await route.operation(agent, **parts)
         return self._respond(request, answer)
+
+    def _act(self, agent: Agent, address: str, path: object) -> AbstractAsyncContextManager[object]:
+        """Nothing is told of looks, except of an administrator's at private things."""
+        route = self.route
+        if not route.changes and not agent.is_admin:
+            return nullcontext()
+        uuid = getattr(path, "uuid", None)
+        collection = COLLECTIONS.get(route.tag) if isinstance(uuid, UUID) else None
+        return self.acts(
+            agent,
+            route.verb,
+            address,
+            changes=route.changes,
+            collection=collection,
+            uuid=uuid,
+        )
 
     async def _decode(self, request: web.Request) -> dict[str, Any]:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
