@@ -109,6 +109,16 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
         ("GET", "/pepeunit"),
         ("POST", "/repository_registry/webhook/{uuid}"),
         ("GET", "/repository_registry/webhook/{uuid}"),
+        ("POST", "/users/invites"),
+        ("GET", "/users/invites"),
+        ("DELETE", "/users/invites/{uuid}"),
+        ("PATCH", "/users/role/{uuid}"),
+        ("POST", "/users/sign_out_everywhere"),
+        ("POST", "/users/sign_out/{uuid}"),
+        ("DELETE", "/users/{uuid}"),
+        ("POST", "/units/rotate_token/{uuid}"),
+        ("POST", "/units/revoke_token/{uuid}"),
+        ("GET", "/audit"),
     }
     identities = [
         operation["operationId"]
