@@ -21,13 +21,14 @@ from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 COLLECTIONS: Final = {
+    "users/invites": "invites",
     "users": "users",
     "repository_registry": "registries",
     "repos": "repos",
     "units": "units",
     "unit_nodes": "nodes",
 }
-"""By the first word of a path: what the ``uuid`` in it is one of."""
+"""By the first words of a path: what the ``uuid`` in it is one of."""
 TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
 
 
@@ -76,14 +77,15 @@ class Endpoint:
         if not route.changes and not agent.is_admin:
             return nullcontext()
         uuid = getattr(path, "uuid", None)
-        collection = COLLECTIONS.get(route.tag) if isinstance(uuid, UUID) else None
+        words = "/".join(route.path.split("/")[1:3])
+        collection = COLLECTIONS.get(words) or COLLECTIONS.get(route.tag)
         return self.acts(
             agent,
             route.verb,
             address,
             changes=route.changes,
             collection=collection,
-            uuid=uuid,
+            uuid=uuid if isinstance(uuid, UUID) else None,
         )
 
     async def _decode(self, request: web.Request) -> dict[str, Any]:
