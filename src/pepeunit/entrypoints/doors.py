@@ -23,6 +23,7 @@ from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
@@ -43,6 +44,7 @@ DOORS: tuple[type[Door], ...] = (
     TokenDoor,
     DeviceDoor,
     NodeDoor,
+    PermissionDoor,
     AuditDoor,
 )
 
@@ -71,9 +73,9 @@ def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.
         cors_origins=frozenset(settings.site.cors_origins),
         trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
         limits=HttpLimits(
-            requests.http_body_bytes_max,
-            requests.max_pagination_size,
-            requests.unlimited_lists_max,
+            body_bytes_max=requests.http_body_bytes_max,
+            page_rows_max=requests.max_pagination_size,
+            unlimited_lists_max=requests.unlimited_lists_max,
         ),
     )
     # what this version can do, whatever the settings wish for

@@ -119,6 +119,9 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
         ("POST", "/units/rotate_token/{uuid}"),
         ("POST", "/units/revoke_token/{uuid}"),
         ("GET", "/audit"),
+        ("GET", "/unit_nodes/edges"),
+        ("DELETE", "/unit_nodes/delete_unit_node_edge"),
+        ("GET", "/units/firmware_asset/{uuid}"),
     }
     identities = [
         operation["operationId"]

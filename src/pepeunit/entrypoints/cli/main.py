@@ -126,6 +126,7 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 async def _serve(platform: Platform, arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     data_dir = _data_dir(arguments)
     options = ServeOptions(data_dir, arguments.host, arguments.http_port, arguments.mqtt_port)
     async with platform.serve(options) as running:
@@ -282,6 +283,7 @@ def _explained(error: OSError) -> str:
         errno.EADDRINUSE: "choose another port with --http-port or --mqtt-port",
         errno.EACCES: "ports below 1024 and foreign folders need more rights: choose others",
         errno.EADDRNOTAVAIL: "choose an address of this machine with --host",
+        errno.ENOENT: "it is missing: install it, or choose another --data-dir",
         errno.ENOSPC: "the disk is full: make room, or choose another --data-dir",
         errno.EROFS: "the disk cannot be written: choose another --data-dir",
     }.get(error.errno or 0, "")

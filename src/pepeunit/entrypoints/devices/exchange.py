@@ -12,11 +12,13 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import UnitId
 from pepeunit.entrypoints.devices.counters import Counters
 from pepeunit.entrypoints.devices.session import Message, Session, Subject, Subscription
+from pepeunit.ports.publisher import Publisher
+from pepeunit.ports.sessions import Sessions
 
 BROKER: Final = "mqtt endpoint"
 
 
-class Exchange:
+class Exchange(Publisher, Sessions):
     """Exact-topic routing by one dictionary: the cost of a message does not grow with the
     number of subscriptions. Implements the ports Publisher and Sessions.
 

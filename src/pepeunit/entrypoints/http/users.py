@@ -9,7 +9,8 @@ from attrs import frozen
 
 from pepeunit.codecs.rest.requests import Direction, Paged, Secret
 from pepeunit.codecs.rest.user import TokenModel, UserModel, UsersModel, user_model
-from pepeunit.domain.access.agent import Agent
+from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.policy import require_kind
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.http.paging import newest_first, order_by, set_of, slice_of
@@ -98,6 +99,7 @@ class UserDoor:
 
     async def create(self, agent: Agent, body: NewUser) -> UserModel:
         """Register; for callers without a token, and with an invite where one is needed."""
+        require_kind(agent, AgentKind.BOT)  # a platform token too must be dropped first
         user = await self.sign_up(agent, body.login, body.password, invite=body.invite)
         return user_model(user)
 

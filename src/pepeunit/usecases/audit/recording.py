@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from pepeunit.domain.access.agent import BACKEND, AgentKind
 from pepeunit.domain.access.visibility import Visibility
@@ -43,7 +43,7 @@ KINDS: Final = {
 }
 """Collection to the word people know; the first one that changed is what an act was about."""
 UNWATCHED: Final = frozenset({"audit"})
-WRITES: Final = ("put", "delete", "hand_over")
+WRITES: Final = ("add", "put", "delete", "hand_over")
 DATA: Final = frozenset({"outbox"})
 """What follows from other changes; alone it is only worth a row when somebody asked for it."""
 PLATFORM_VERB: Final = "platform"
@@ -90,7 +90,13 @@ class _Notes:
         kind = change.kind
         if kind not in self.subjects:
             known = Subject(kind, change.uuid) if thing is None else subject_of(kind, thing)
+            if kind == PERMISSION and thing is not None:
+                known = evolve(known, owner=self._creator_of(thing.resource_uuid))
             self.subjects[kind] = known
+
+    def _creator_of(self, uuid: Any) -> Any:
+        found = (row for (_, seen), row in self.seen.items() if seen == uuid)
+        return next((row.creator_uuid for row in found if hasattr(row, "creator_uuid")), None)
 
     def told(self) -> list[Change]:
         """Permissions that come and go with a thing are not told beside it."""
@@ -131,12 +137,19 @@ class _Watched:
         first = args[0] if args else None
         rows = first if isinstance(first, list | tuple | set | frozenset) else (first,)
         for row in rows:
-            if name == "put":
+            if name in ("put", "add"):
                 self.notes.put(self.kind, row)
             elif name == "delete":
-                self.notes.delete(self.kind, row)
+                self.notes.delete(self.kind, row if len(args) == 1 else self._joined(*args))
             elif current_act() is not None:
                 self._note_part(name, row, args)
+
+    def _joined(self, agent: Any, resource: Any) -> Any:
+        """The permission between the two, as it was read before it was deleted."""
+        for (kind, _), row in self.notes.seen.items():
+            if kind == self.kind and (row.agent_uuid, row.resource_uuid) == (agent, resource):
+                return row
+        return resource
 
     def _note_part(self, name: str, row: Any, args: tuple[Any, ...]) -> None:
         """A text that hangs on a thing: env, storage, credentials. Only its change is told."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from attrs import evolve, frozen
 
-from pepeunit.domain.errors import Invalid, OverLimit, Refused, Topic, Unavailable
+from pepeunit.domain.errors import OverLimit, Refused, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, UserId
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import Registry, SyncStatus
+from pepeunit.domain.registries.version import Releases
 from pepeunit.ports.clock import Clock
-from pepeunit.ports.code_host import Releases
 from pepeunit.ports.database import Database
 from pepeunit.ports.leases import Leases
 from pepeunit.ports.mirrors import Mirrors
@@ -23,7 +21,6 @@ from pepeunit.usecases.registries.keyring import Keyring
 log = logging.getLogger(__name__)
 
 PROGRESS_WRITE_SECONDS = 1.0
-T = TypeVar("T")
 
 
 @frozen
@@ -85,7 +82,7 @@ class Synchronise:
 
     async def _run(self, registry: Registry, preferred: UserId | None) -> Outcome:
         before = await self.mirrors.local_heads(registry.uuid)
-        size, releases = await self._with_credentials(
+        size, releases = await self.keyring.with_credentials(
             registry, preferred, lambda credentials: self._fetch(registry, credentials)
         )
         after = await self.mirrors.local_heads(registry.uuid)
@@ -105,35 +102,10 @@ class Synchronise:
                 )
         return Outcome(moved=before != after or (releases or None) != registry.releases)
 
-    async def _with_credentials(
-        self,
-        registry: Registry,
-        preferred: UserId | None,
-        work: Callable[[GitCredentials | None], Awaitable[T]],
-    ) -> T:
-        """Try each valid slot in turn; one that fails is probed and loses its status (O1, O8)."""
-        if registry.is_public_repository:
-            return await work(None)
-        failure: Refused | Unavailable = Invalid(
-            "no valid credentials for this private repository", Topic.REGISTRY
-        )
-        for slot in await self.keyring.candidates(registry, preferred):
-            try:
-                return await work(self.keyring.open(slot).credentials)
-            except OverLimit:
-                raise
-            except (Invalid, Unavailable) as error:
-                failure = error
-                if await self.keyring.recheck(registry, slot):
-                    raise
-        raise failure
-
     async def _fetch(
         self, registry: Registry, credentials: GitCredentials | None
     ) -> tuple[int, Releases]:
-        host = self.keyring.hosts.get(registry.platform)
-        if host is None:
-            raise Invalid(f"{registry.platform.value} is not supported yet", Topic.PLATFORM)
+        host = self.keyring.host(registry)
         url = registry.repository_url
         told = await host.repository_bytes(url, credentials)
         if told > self.mirror_bytes_max:

@@ -1,0 +1,3 @@
+"""GitHub as a code host."""
+
+"""Code hosts of GitHub's kind."""

@@ -1,0 +1,3 @@
+"""HTTP to addresses that users name."""
+
+"""HTTP to hosts that users name."""
