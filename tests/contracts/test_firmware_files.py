@@ -125,6 +125,22 @@ async def test_a_fetch_that_breaks_off_leaves_nothing(files: FirmwareFiles) -> N
     assert await content(files, file) == b"whole"
 
 
+async def test_a_deleted_registrys_files_go_and_the_others_stay(files: FirmwareFiles) -> None:
+    kept = [await files.keep(f"{name}-{KEYS[0]}", Source([b"x"])) for name in ("0a", "0b")]
+    await files.forget("0a-")
+    assert [await files.find(file.key) for file in kept] == [None, kept[1]]
+    assert await content(files, kept[1]) == b"x"
+
+
+@pytest.mark.parametrize("key", ["", "../x", "*", "0a/0b", "incoming-1"])
+async def test_w39_a_key_cannot_lead_out_of_the_folder(open_folder: Open, key: str) -> None:
+    files = open_folder()
+    with pytest.raises(ValueError, match="hexadecimal"):
+        await files.keep(key, Source([b"x"]))
+    with pytest.raises(ValueError, match="hexadecimal"):
+        await files.forget(key)
+
+
 async def test_a_restart_keeps_whole_files_and_drops_half_ones(
     open_folder: Open, tmp_path: Path
 ) -> None:

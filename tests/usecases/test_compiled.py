@@ -20,7 +20,8 @@ from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.domain.users.user import UserRole
 from pepeunit.ports.archives import ArchiveFormat
 from pepeunit.ports.web import Write
-from pepeunit.usecases.repos.edit_repo import RepoChanges
+from pepeunit.usecases.registries.delete_registry import DeleteRegistry
+from pepeunit.usecases.repos.edit_repo import DeleteRepo, RepoChanges
 from pepeunit.usecases.units.edit_unit import UnitChanges
 from tests.usecases.platform import DOMAIN, URL, Platform, program
 
@@ -423,3 +424,17 @@ async def test_w33_a_kept_private_file_is_never_served_to_another_registry(
     stolen = await platform.unit(thief, other, "stolen", target_firmware_platform="esp32")
     with pytest.raises(Invalid):
         await platform.get_firmware(thief, stolen)
+
+
+async def test_w33_the_kept_files_of_a_deleted_registry_go_with_it(
+    platform: Platform, owner: Agent
+) -> None:
+    release(platform, "v1", "esp32")
+    registry, repo = await compiled(platform, owner, private=True)
+    unit = await platform.unit(owner, repo, target_firmware_platform="esp32")
+    kept = (await platform.get_firmware(owner, unit)).file
+    await platform.delete_unit(owner, unit)
+    await DeleteRepo(platform.database)(owner, repo)
+    delete = DeleteRegistry(platform.database, platform.mirrors, platform.firmware)
+    await delete(owner, registry)
+    assert await platform.firmware.find(kept.key) is None

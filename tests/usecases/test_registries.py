@@ -424,7 +424,7 @@ async def test_rulings_26_a_push_hook_without_the_secret_starts_nothing(
 async def test_a_registry_with_repos_is_not_deleted(platform: Platform, owner: Agent) -> None:
     uuid = await platform.registry(owner)
     await platform.repo(owner, uuid)
-    delete = DeleteRegistry(platform.database, platform.mirrors)
+    delete = DeleteRegistry(platform.database, platform.mirrors, platform.firmware)
     with pytest.raises(Conflict):
         await delete(owner, uuid)
     assert await platform.mirrors.branches(uuid) == ["main"]
@@ -434,7 +434,7 @@ async def test_the_mirror_goes_with_the_registry_and_by_its_creator_alone(
     platform: Platform, owner: Agent, stranger: Agent, admin: Agent
 ) -> None:
     uuid = await platform.registry(owner)
-    delete = DeleteRegistry(platform.database, platform.mirrors)
+    delete = DeleteRegistry(platform.database, platform.mirrors, platform.firmware)
     for agent in (stranger, admin):
         with pytest.raises(Forbidden):
             await delete(agent, uuid)

@@ -283,7 +283,9 @@ class UseCases(containers.DeclarativeContainer):
     get_push_secret = One(
         GetPushSecret, database=database, instance_key=settings.provided.keys.secret_key
     )
-    delete_registry = One(DeleteRegistry, database=database, mirrors=mirrors)
+    delete_registry = One(
+        DeleteRegistry, database=database, mirrors=mirrors, firmware=ports.firmware_files
+    )
 
     recover_syncs = One(
         RecoverSyncs,

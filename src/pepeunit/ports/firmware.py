@@ -37,6 +37,10 @@ class FirmwareFiles(Protocol):
         """
         ...
 
+    async def forget(self, prefix: str) -> None:
+        """Drop every file whose key begins so."""
+        ...
+
     def read(self, file: FirmwareFile) -> AsyncIterator[bytes]:
         """Its pieces. Raises ``Unavailable`` when it had to make room meanwhile."""
         ...

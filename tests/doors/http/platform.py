@@ -242,7 +242,7 @@ class Platform:
             get_credentials=GetCredentials(database, keyring),
             sync_registry=SyncRegistry(database, sync, self.background, clock, 60, 15),
             sync_missing=SyncMissing(database, mirrors, sync),
-            delete_registry=DeleteRegistry(database, mirrors),
+            delete_registry=DeleteRegistry(database, mirrors, self.firmware),
             receive_push=ReceivePush(database, sync, self.background, SECRET),
             get_push_secret=GetPushSecret(database, SECRET),
         )

@@ -22,7 +22,7 @@ from pepeunit.ports.firmware import Fetch, FirmwareFile
 READ_BYTES: Final = 256 * 1024
 INCOMING: Final = "incoming-"
 DEPENDENCY: Final = "firmware files"
-_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_KEY: Final = re.compile(r"[0-9a-f-]+")
 
 
 @frozen
@@ -38,8 +38,8 @@ class FirmwareLimits:
 class FirmwareFolder:
     """Implements :class:`~pepeunit.ports.firmware.FirmwareFiles`.
 
-    A name appears when its content is whole, so processes may share the folder; keys are digests
-    themselves (64 hexadecimal digits).
+    A name appears when its content is whole, so processes may share the folder; keys are
+    hexadecimal digits and hyphens.
     """
 
     folder: Path
@@ -59,8 +59,7 @@ class FirmwareFolder:
             left.unlink(missing_ok=True)
 
     async def find(self, key: str) -> FirmwareFile | None:
-        if not _KEY.fullmatch(key):
-            raise ValueError("a key is a digest")
+        _require_key(key)
         with _disk():
             return self._find(key)
 
@@ -71,6 +70,12 @@ class FirmwareFolder:
                 async with self._downloads:
                     found = await self._fetch(key, fetch, sha256)
             return found
+
+    async def forget(self, prefix: str) -> None:
+        _require_key(prefix)
+        with _disk():
+            for path in self.folder.glob(f"{prefix}*"):
+                path.unlink(missing_ok=True)
 
     async def read(self, file: FirmwareFile) -> AsyncIterator[bytes]:
         with _disk():
@@ -157,6 +162,11 @@ def _touch(path: Path) -> None:
     """By our own clock: the file system's is coarser than two downloads are apart."""
     now = time.time_ns()
     os.utime(path, ns=(now, now))
+
+
+def _require_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise ValueError("a key has hexadecimal digits and hyphens alone")
 
 
 def _forget(incoming: Path) -> None:

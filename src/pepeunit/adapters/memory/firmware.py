@@ -52,6 +52,10 @@ class MemoryFirmware:
         self._kept[key] = self._kept.pop(key)
         return self._kept[key][0]
 
+    async def forget(self, prefix: str) -> None:
+        for key in [key for key in self._kept if key.startswith(prefix)]:
+            del self._kept[key]
+
     async def read(self, file: FirmwareFile) -> AsyncIterator[bytes]:
         found = self._kept.get(file.key)
         if found is None:

@@ -7,6 +7,7 @@ from functools import partial
 
 from attrs import evolve, frozen
 
+from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.messaging.command import Firmware
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import Registry
@@ -68,5 +69,10 @@ class AnnounceFirmware:
 
 def _key(registry: Registry, asset: Asset) -> str:
     """One per registry and file: a link that two registries name may open for one of them only."""
-    parts = (str(registry.uuid), asset.name, asset.source or asset.link, asset.sha256 or "")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    parts = (asset.name, asset.source or asset.link, asset.sha256 or "")
+    return keys_of(registry.uuid) + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def keys_of(registry: RegistryId) -> str:
+    """How the keys of a registry's files begin."""
+    return f"{registry}-"
