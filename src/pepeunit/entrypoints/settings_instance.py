@@ -9,6 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from pepeunit.entrypoints.setting_values import (
+    choice,
     database_url,
     encrypt_key,
     encrypt_keys,
@@ -214,6 +215,13 @@ class PeopleSettings:
     )
     login_window_seconds: int = setting(
         "PU_LOGIN_WINDOW_SECONDS", 300, whole(1), "The window, in seconds."
+    )
+    registration: str = setting(
+        "PU_REGISTRATION",
+        "open",
+        choice("open", "invite", "closed"),
+        "Who may register: everybody (`open`), who has an administrator's `invite`, or nobody"
+        " (`closed`).",
     )
     argon2_rounds: int = setting(
         "PU_ARGON2_ROUNDS", 3, whole(1, 100), "The cost of a password hash: passes."
