@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -29,7 +31,8 @@ def postmasters(data_dir: Path) -> list[int]:
 
 
 def answers(served: Served) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{served.http_port}/pepeunit") as answer:
+    url = f"http://127.0.0.1:{served.http_port}/pepeunit"
+    with urllib.request.urlopen(url, timeout=10) as answer:
         return int(answer.status)
 
 
@@ -115,6 +118,20 @@ def test_after_kill_9_the_next_start_comes_up_by_itself(served: Served) -> None:
     served.start()
     assert answers(served) == 200
     assert len(postmasters(served.data_dir)) == 1
+
+
+def test_it_opens_more_files_than_a_shell_allows_at_first(served: Served) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        served.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(400):
+            address = ("127.0.0.1", served.http_port)
+            stack.enter_context(socket.create_connection(address, timeout=5))
+        assert answers(served) == 200
 
 
 def test_after_kill_9_of_postgresql_alone_the_platform_heals(served: Served) -> None:

@@ -76,7 +76,7 @@ PATCH  /unit_nodes/{input}                                  -  -  ok -  -  -  -
 PATCH  /unit_nodes/set_state_input/{input}                  -  -  ok ok -  -  -
 PATCH  /unit_nodes/set_state_input/{output}                 -  8  8  8  8  8  -
 GET    /unit_nodes/edges                                    ok ok ok ok ok ok -
-DELETE /unit_nodes/delete_unit_node_edge?{ends} - - 2 - - - -
+DELETE /unit_nodes/delete_unit_node_edge?{ends} - 2 2 - - 2 -
 DELETE /unit_nodes/delete_unit_node_edge?{absent_ends} - 2 2 - - 2 -
 GET /permission/get_resource_agents?resource_uuid={unit}&resource_type=Unit - - ok - - - -
 GET /permission/get_resource_agents?resource_uuid={private_unit}&resource_type=Unit - 2 ok - - - -

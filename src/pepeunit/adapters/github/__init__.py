@@ -1,2 +1,1 @@
-"""GitHub as a code host."""
 """Code hosts of GitHub's kind."""

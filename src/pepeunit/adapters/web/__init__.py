@@ -1,2 +1,1 @@
-"""HTTP to addresses that users name."""
 """HTTP to hosts that users name."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from types import NoneType
@@ -16,8 +16,7 @@ from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
-from pepeunit.entrypoints.http.route import Call, File, Route, Stream
-from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
 

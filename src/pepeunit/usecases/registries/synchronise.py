@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from attrs import evolve, frozen
 
@@ -11,7 +12,7 @@ from pepeunit.domain.errors import OverLimit, Refused, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, UserId
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import Registry, SyncStatus
-from pepeunit.domain.registries.version import Releases
+from pepeunit.domain.registries.version import Releases, Sha
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.ports.leases import Leases
@@ -52,11 +53,13 @@ class Synchronise:
             registry = await self._begin(uuid)
             if registry is None:
                 return Outcome(moved=False)
+            before = await self._heads(uuid)
             try:
-                return await self._run(registry, preferred)
+                return await self._run(registry, preferred, before)
             except (Refused, Unavailable) as refusal:
                 await self._fail(uuid, str(refusal))
-                return Outcome(moved=False, error=str(refusal))
+                # The fetch may have come before what failed; the next one would find it done.
+                return Outcome(moved=before != await self._heads(uuid), error=str(refusal))
             except asyncio.CancelledError:
                 await asyncio.shield(self._fail(uuid, "the sync was interrupted"))
                 raise
@@ -80,8 +83,16 @@ class Synchronise:
             await tx.registries.put(registry)
         return registry
 
-    async def _run(self, registry: Registry, preferred: UserId | None) -> Outcome:
-        before = await self.mirrors.local_heads(registry.uuid)
+    async def _heads(self, uuid: RegistryId) -> Mapping[str, Sha] | None:
+        """Branches and tags of the mirror; None while it cannot be read."""
+        try:
+            return await self.mirrors.local_heads(uuid)
+        except (Refused, Unavailable):
+            return None
+
+    async def _run(
+        self, registry: Registry, preferred: UserId | None, before: Mapping[str, Sha] | None
+    ) -> Outcome:
         size, releases = await self.keyring.with_credentials(
             registry, preferred, lambda credentials: self._fetch(registry, credentials)
         )
