@@ -86,7 +86,8 @@ def parser(version: str) -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="where all state is kept (default: $XDG_DATA_HOME/pepeunit, "
-        "which is ~/.local/share/pepeunit unless set; PU_DATA_DIR names another; pepeunit-demo for the demo)",
+        "which is ~/.local/share/pepeunit unless set; PU_DATA_DIR names another; "
+        "pepeunit-demo for the demo)",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
