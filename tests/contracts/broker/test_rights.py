@@ -292,7 +292,7 @@ def test_rulings_22_a_command_for_a_device_that_is_away_stays_in_the_outbox(plac
         world.wait_for(lambda: ("listening", UNIT) in world.events)
     world.wait_for(lambda: ("disconnected", UNIT) in world.events)
     assert place.publish(COMMAND, b"lost with the process") == 0
-    assert place.publish(NODE, b"a value") == 1
+    place.publish(NODE, b"a value")
     with BareClient(place.port) as client:
         assert client.connect("keeps", clean=False).session_present
         assert client.next()[2] == b"a value"
