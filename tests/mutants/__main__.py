@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src"
 FILE = Path(__file__).with_name("mutants.yaml")
 WORKERS = 2
-TEST_SECONDS_MAX = 120
+TEST_SECONDS_MAX = 60
 FAILED = re.compile(r"^FAILED \S+?::(\w+)", re.MULTILINE)
 TESTS_FAILED, NO_TESTS = 1, 5
 
@@ -103,7 +103,7 @@ class Copy:
     def _tests(self, mutant: Mutant) -> tuple[bool, str]:
         wanted = mutant.mark + (f" and {mutant.only}" if mutant.only else "")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-rf", "--tb=no", "-k", wanted]
-        command += ["-p", "no:cacheprovider", *mutant.tests]
+        command += ["-p", "no:cacheprovider", f"--timeout={TEST_SECONDS_MAX // 2}", *mutant.tests]
         environment = os.environ | {
             "PYTHONPATH": str(self.folder),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "hypothesis"),

@@ -60,7 +60,7 @@ async def test_w47_logins_that_differ_in_case_alone_are_one(platform: Platform) 
         await platform.sign_up(ANONYMOUS, "aLICE", PASSWORD)
 
 
-async def test_nobody_chooses_his_own_role(platform: Platform) -> None:
+async def test_rulings_9_nobody_chooses_his_own_role(platform: Platform) -> None:
     user = await platform.sign_up(ANONYMOUS, "alice", PASSWORD, UserRole.ADMIN)
     assert user.role is UserRole.USER
 
