@@ -35,11 +35,13 @@ class Served:
     owner: Agent
     unit: UnitId
 
-    async def code(self, token: str, client: BareClient | None = None) -> int:
-        """The answer to a CONNECT under the unit's own client id."""
+    async def code(
+        self, token: str, client: BareClient | None = None, client_id: str | None = None
+    ) -> int:
+        """The answer to a CONNECT, under the unit's own client id unless another is given."""
         with BareClient(self.port) as passing:
             asking = client or passing
-            answer = await aside(lambda: asking.connect(str(self.unit), token))
+            answer = await aside(lambda: asking.connect(client_id or str(self.unit), token))
             return int(answer.code)
 
 
@@ -74,7 +76,7 @@ async def test_w10_a_rotation_reaches_the_device_and_its_next_connection_ends_th
         told = await aside(device.next)
         assert told[1].decode() == command and b"EnvUpdate" in told[2]
         new = await platform.token_of(unit, owner)
-        assert await served.code(new, renewed) == 0
+        assert await served.code(new, renewed, "another") == 0  # no takeover
         assert await aside(device.is_cut_off)
         assert await served.code(old) == BAD_CREDENTIALS
         assert platform.broker.is_online(unit)

@@ -117,6 +117,23 @@ REQUESTS: Mapping[tuple[str, str], Ask] = {
     ("PATCH", "/unit_nodes/set_state_input/{uuid}"): Ask(
         "alice", "/unit_nodes/set_state_input/{input}", {"state": "on"}
     ),
+    ("DELETE", "/unit_nodes/delete_unit_node_edge"): Ask(
+        "alice",
+        "/unit_nodes/delete_unit_node_edge?node_output_uuid={output}&node_input_uuid={other_input}",
+    ),
+    ("POST", "/permission"): Ask(
+        "alice",
+        "/permission",
+        {
+            "agent_uuid": "{root}",
+            "agent_type": "User",
+            "resource_uuid": "{unit}",
+            "resource_type": "Unit",
+        },
+    ),
+    ("DELETE", "/permission/{uuid}"): Ask(
+        "alice", "/permission/any?agent_uuid={bert}&resource_uuid={unit}"
+    ),
     ("POST", "/unit_nodes/create_unit_node_edge"): Ask(
         "alice",
         "/unit_nodes/create_unit_node_edge",
@@ -146,6 +163,16 @@ async def things(life) -> dict[str, str]:
     nodes = (await life.done("GET", f"/unit_nodes?unit_uuid={lamp['uuid']}", "alice"))["unit_nodes"]
     users = (await life.done("GET", "/users", "alice"))["users"]
     invite = await life.done("POST", "/users/invites", "root", json={})
+    other = await life.unit(lamp["repo_uuid"], name="other")
+    path = f"/unit_nodes?unit_uuid={other['uuid']}&type=Input"
+    (socket,) = (await life.done("GET", path, "alice"))["unit_nodes"]
+    output = next(node["uuid"] for node in nodes if node["type"] == "Output")
+    ends = {"node_output_uuid": output, "node_input_uuid": socket["uuid"]}
+    await life.done("POST", "/unit_nodes/create_unit_node_edge", "alice", json=ends)
+    bert = next(user["uuid"] for user in users if user["login"] == "bert")
+    right = {"agent_uuid": bert, "agent_type": "User"}
+    thing = {"resource_uuid": lamp["uuid"], "resource_type": "Unit"}
+    await life.done("POST", "/permission", "alice", json=right | thing)
     life.platform.clock.now = life.platform.clock.now.replace(year=2027)
     for who in ("alice", "bert", "root"):
         life.tokens[who] = await life.sign_in(who)
@@ -156,6 +183,7 @@ async def things(life) -> dict[str, str]:
         "registry": repo["repository_registry_uuid"],
         "private_registry": private["uuid"],
         "invite": invite["uuid"],
+        "other_input": socket["uuid"],
         **{user["login"]: user["uuid"] for user in users},
         **{node["type"].lower(): node["uuid"] for node in nodes},
     }
@@ -193,7 +221,9 @@ async def test_rulings_8_every_changing_route_leaves_a_row(life, things, route):
     told = repr(entry)
     for secret in (PASSWORD, "Another-horse2", "glpat-right", "a secret state", "argon2"):
         assert secret not in told
-    if "{uuid}" in route[1] and "me" not in path:
+    if route[1].startswith("/permission"):
+        assert str(entry.subject.owner) == things["alice"]
+    elif "{uuid}" in route[1] and "me" not in path:
         assert str(entry.subject.uuid) in path
     assert entry.subject.kind != "Instance" or route[1] in (
         "/repos/bulk_update",

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, or_, select, update
 
 from pepeunit.adapters.postgres.selecting import filters, ordered, page
 from pepeunit.adapters.postgres.statements import Statements
-from pepeunit.adapters.postgres.tables import audit
+from pepeunit.adapters.postgres.tables_accounts import audit
 from pepeunit.codecs.text import json_text, require_storable
 from pepeunit.domain.access.agent import AgentKind
 from pepeunit.domain.audit.entry import AuditEntry, Change, Deed, Outcome, Subject

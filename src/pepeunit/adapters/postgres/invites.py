@@ -10,7 +10,7 @@ from attrs import asdict, frozen
 from sqlalchemy import bindparam, delete, select
 
 from pepeunit.adapters.postgres.statements import Statements, upsert
-from pepeunit.adapters.postgres.tables import invites
+from pepeunit.adapters.postgres.tables_accounts import invites
 from pepeunit.domain.ids import InviteId
 from pepeunit.domain.users.registration import Invite
 
