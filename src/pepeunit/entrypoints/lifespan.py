@@ -79,7 +79,8 @@ async def running(
         _refuse_taken(host, port, option)
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(use_cases(settings, facts, installation))
-        password = await use.ensure_admin()()
+        first = settings.features.first_user_admin
+        password = None if first else await use.ensure_admin()()
         await use.presence().reset()
         replayed = await use.ingest().replay()
         if replayed:

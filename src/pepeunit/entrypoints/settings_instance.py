@@ -83,7 +83,11 @@ class SiteSettings:
     """Where this instance is found and where it keeps what it has."""
 
     data_dir: str = setting(
-        "PU_DATA_DIR", "data", text, "The folder that holds all state. `--data-dir`"
+        "PU_DATA_DIR",
+        "",
+        text,
+        "The folder that holds all state. `--data-dir`",
+        shown="`~/.local/share/pepeunit`",
     )
     http_host: str = setting(
         "PU_HTTP_HOST", EVERY_ADDRESS, text, "The address listened on. `--host`"

@@ -86,7 +86,8 @@ def parser(version: str) -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="where all state is kept (default: $XDG_DATA_HOME/pepeunit, "
-        "which is ~/.local/share/pepeunit unless set; pepeunit-demo for the demo)",
+        "which is ~/.local/share/pepeunit unless set; PU_DATA_DIR names another; "
+        "pepeunit-demo for the demo)",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
@@ -227,6 +228,8 @@ def _data_dir(arguments: argparse.Namespace, name: str = "pepeunit") -> Path:
     chosen: Path | None = arguments.data_dir
     if chosen is not None:
         return chosen.expanduser().absolute()
+    if name == "pepeunit" and (folder := os.environ.get("PU_DATA_DIR")):
+        return Path(folder).expanduser().absolute()
     shared = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(shared).expanduser().absolute() / name
 

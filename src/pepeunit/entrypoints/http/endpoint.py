@@ -146,6 +146,8 @@ class Endpoint:
             raise BodyTooLarge(bytes_max) from None
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
+        except ConnectionResetError:
+            raise web.RequestPayloadError("the caller hung up") from None
 
     def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
         if isinstance(answer, File):
