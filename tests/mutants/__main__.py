@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src"
 FILE = Path(__file__).with_name("mutants.yaml")
 WORKERS = 2
-TEST_SECONDS_MAX = 60
+TEST_SECONDS_MAX = 180
 FAILED = re.compile(r"^FAILED \S+?::(\w+)", re.MULTILINE)
 TESTS_FAILED, NO_TESTS = 1, 5
 
