@@ -25,6 +25,7 @@ from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.adapters.memory.firmware import MemoryFirmware
 from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
@@ -153,6 +154,7 @@ async def the_world() -> AsyncIterator[World]:
         "journal": MemoryJournal(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),
+        "firmware_files": MemoryFirmware(),
         "code_hosts": {GitPlatform.GITLAB: MemoryCodeHost(remotes)},
         "cipher": AesGcmCipher({"k1": bytes(32)}, 1_000_000),
         "tokens": tokens,

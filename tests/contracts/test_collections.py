@@ -200,13 +200,23 @@ async def test_the_newest_state_wins_whatever_the_order(database: Database) -> N
     async with database.begin() as tx:
         rows = [(output, "2", at[2]), (output, "1", at[1]), (input_, "x", at[0])]
         assert await tx.nodes.store_states([*rows, (uuid4(), "?", at[3])]) == 2
-        assert await tx.nodes.store_states([(output, "0", at[0]), (output, "same", at[2])]) == 0
+        assert await tx.nodes.store_states([(output, "0", at[0]), (output, "1", at[1])]) == 0
         assert await tx.nodes.store_states([]) == 0
         expected = evolve(home.output, state="2", state_datetime=at[2])
         assert await tx.nodes.get(output) == expected
         assert await tx.nodes.store_states([(output, "", at[3])]) == 1
         node = await tx.nodes.get(output)
         assert node is not None and node.state == ""
+
+
+async def test_of_states_of_one_moment_the_last_one_wins(database: Database) -> None:
+    home = await stored(database)
+    async with database.begin() as tx:
+        for states in (("a", "b"), ("c",)):
+            rows = [(home.output.uuid, state, NOON) for state in states]
+            assert await tx.nodes.store_states(rows) == 1
+            node = await tx.nodes.get(home.output.uuid)
+            assert node is not None and node.state == states[-1]
 
 
 async def test_nodes_of_a_unit_come_by_type_and_name(database: Database) -> None:

@@ -148,7 +148,7 @@ class Crash:
         attempt.cancel()
         await asyncio.wait([attempt])
         steps = [line for line in told.getvalue().splitlines() if " s  " in line[:12]]
-        step = steps[-1][10:].strip() if steps else "start-up"
+        step = steps[-1][10:].strip().partition(" http")[0] if steps else "start-up"
         recovery = await asyncio.to_thread(self.served.start)
         broken = [name async for name in self._broken()]
         try:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 
-from tests.journeys.conftest import pepeunit
+from tests.journeys.conftest import PEPEUNIT, environment, pepeunit
 
 STEPS = (
     "The platform starts",
@@ -59,3 +63,46 @@ def test_a_failed_step_ends_it_with_the_reason(tmp_path: Path) -> None:
     assert "the demo stopped: platform: POST /units answered 422" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert working_below(tmp_path) == []
+
+
+def until_it_prints(text: str, data_dir: Path) -> tuple[subprocess.Popen[str], str]:
+    """A started demo and its output so far."""
+    process = subprocess.Popen(
+        [*PEPEUNIT, "demo", "--data-dir", str(data_dir)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if text in line:
+            break
+    return process, printed
+
+
+def seconds_until_nothing_works_below(folder: Path) -> float:
+    began = time.monotonic()
+    while found := working_below(folder):
+        assert time.monotonic() - began < 10, found
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def test_it_stays_up_for_a_person_until_ctrl_c(tmp_path: Path) -> None:
+    process, printed = until_it_prints("Ctrl-C", tmp_path)
+    assert re.search(r"login +demo +password \S+", printed), printed
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 0
+    assert seconds_until_nothing_works_below(tmp_path) < 1
+
+
+def test_a_killed_demo_takes_device_and_database_along(tmp_path: Path) -> None:
+    process, _ = until_it_prints("device | connected", tmp_path)
+    assert any("main.py" in program for program in working_below(tmp_path))
+    process.kill()
+    process.communicate(timeout=5)
+    assert seconds_until_nothing_works_below(tmp_path) < 5

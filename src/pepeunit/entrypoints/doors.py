@@ -17,7 +17,9 @@ from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.accounts import AccountDoor
 from pepeunit.entrypoints.http.app import make_app, make_runner
+from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
@@ -26,6 +28,7 @@ from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.site import HttpLimits, Site
+from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.settings import Settings
@@ -33,13 +36,16 @@ from pepeunit.entrypoints.settings import Settings
 D = TypeVar("D")
 
 DOORS: tuple[type[Door], ...] = (
+    AccountDoor,
     UserDoor,
     RegistryDoor,
     RepoDoor,
     UnitDoor,
+    TokenDoor,
     DeviceDoor,
     NodeDoor,
     PermissionDoor,
+    AuditDoor,
 )
 
 
@@ -67,9 +73,9 @@ def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.
         cors_origins=frozenset(settings.site.cors_origins),
         trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
         limits=HttpLimits(
-            requests.http_body_bytes_max,
-            requests.max_pagination_size,
-            requests.unlimited_lists_max,
+            body_bytes_max=requests.http_body_bytes_max,
+            page_rows_max=requests.max_pagination_size,
+            unlimited_lists_max=requests.unlimited_lists_max,
         ),
     )
     # what this version can do, whatever the settings wish for
@@ -77,7 +83,7 @@ def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.
     instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
     doors: list[Door] = [filled(use, door) for door in DOORS]
     doors += [instance, AbsentDoor()]
-    return make_runner(make_app(doors, use.authenticate(), site, __version__))
+    return make_runner(make_app(doors, use.authenticate(), site, __version__, use.record_acts()))
 
 
 def device_endpoint(use: UseCases, settings: Settings) -> Endpoint:

@@ -65,9 +65,10 @@ class Nodes(Protocol):
         ...
 
     async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
-        """Set ``state`` where the receive time is newer than the stored one; how many changed.
+        """Set ``state`` unless the stored one was received later; how many changed.
 
-        One statement for the batch; unknown nodes are passed over.
+        Of values received at one moment the last counts: receive times are milliseconds, and
+        a device may send faster. One statement for the batch; unknown nodes are passed over.
         """
         ...
 

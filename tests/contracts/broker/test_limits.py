@@ -72,6 +72,36 @@ def test_a_client_over_its_message_rate_waits_and_stays_connected() -> None:
     assert len(place.world.stored) == 200
 
 
+def test_pings_and_needless_acknowledgements_count_too() -> None:
+    with served(evolve(ROOMY, messages_per_second=20.0)) as place, BareClient(place.port) as client:
+        client.connect()
+        client.send(*(e.PINGREQ_BYTES + e.encode_ack(p.PUBACK, 9) for _ in range(20)))
+        for _ in range(20):
+            assert isinstance(client.next(), p.Ping)
+        started = time.monotonic()
+        assert client.ping()
+        assert time.monotonic() - started > 0.5
+
+
+def test_many_kinds_of_packets_in_one_read_cost_linear_time() -> None:
+    """Stated as a ratio within one run: eight times the packets, not 64 times the time."""
+    with served() as place, BareClient(place.port) as client:
+        client.connect()
+        pair = client.packet(NODE, b"1") + e.PINGREQ_BYTES
+
+        def seconds(count: int) -> float:
+            best = float("inf")
+            for _ in range(3):
+                started = time.perf_counter()
+                client.send(pair * count)
+                for _ in range(count):
+                    assert isinstance(client.next(), p.Ping)
+                best = min(best, time.perf_counter() - started)
+            return best
+
+        assert seconds(4_000) < 24 * seconds(500)
+
+
 def test_a_client_over_its_byte_rate_waits() -> None:
     with (
         served(evolve(ROOMY, bytes_per_second=100_000.0)) as place,
@@ -248,6 +278,18 @@ def test_a_subject_keeps_only_its_newest_stored_sessions() -> None:
         assert present == [True, True, False]
 
 
+def test_rulings_22_a_message_queued_for_an_absent_client_does_not_count_as_taken() -> None:
+    with served(ROOMY) as place:
+        with BareClient(place.port) as client:
+            client.connect("a", clean=False)
+            client.subscribe(NODE)
+            assert place.publish(NODE, b"here") == 1
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not place.exchange.stored:
+            assert time.monotonic() < deadline
+        assert place.publish(NODE, b"queued") == 0
+
+
 def test_a_stored_session_expires_and_the_wish_is_capped() -> None:
     with served(evolve(ROOMY, session_expiry_seconds=1)) as place:
         with BareClient(place.port, VERSION_5) as client:
@@ -255,7 +297,7 @@ def test_a_stored_session_expires_and_the_wish_is_capped() -> None:
             assert answer.properties[Property.SESSION_EXPIRY] == 1
             client.subscribe(NODE)
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while place.publish(NODE, b"1"):
+        while place.exchange.routes:
             assert time.monotonic() < deadline
         with BareClient(place.port, VERSION_5) as client:
             assert not client.connect("a", clean=False, properties=KEPT).session_present

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from pepeunit.codecs.mqtt import encode as e
@@ -144,6 +146,8 @@ def test_a_denied_subscription_says_why(place, topic: str, code: int) -> None:
     with BareClient(place.port) as client:
         client.connect()
         assert client.subscribe(topic, NODE, qos=0) == [0x80, 0]
+    asked = (MqttAction.SUBSCRIBE, topic) in place.world.questions
+    assert asked == (topic in (SECRET_NODE, FOREIGN))
     assert place.counters.denied_subscriptions == 2
 
 
@@ -176,6 +180,30 @@ def test_a_recheck_drops_subscriptions_that_are_no_longer_allowed(place, version
         assert client.next()[2] == b"yes"
 
 
+def test_rights_that_change_while_a_connect_is_judged_are_felt(place) -> None:
+    with BareClient(place.port) as client, ThreadPoolExecutor(1) as beside:
+        place.world.answers.clear()
+        answer = beside.submit(client.connect)
+        place.world.wait_for(lambda: place.world.asked)
+        place.world.blocked.add(token(UNIT))
+        place.call(place.exchange.kick(UNIT))
+        place.world.answers.set()
+        assert answer.result().code == 5
+    assert place.world.events == []
+
+
+def test_rights_that_change_while_a_subscription_is_judged_are_felt(place) -> None:
+    with BareClient(place.port) as client, ThreadPoolExecutor(1) as beside:
+        client.connect()
+        place.world.answers.clear()
+        answer = beside.submit(client.subscribe, NODE)
+        place.world.wait_for(lambda: place.world.questions)
+        place.world.denied.add((MqttAction.SUBSCRIBE, NODE))
+        place.call(place.exchange.recheck())
+        place.world.answers.set()
+        assert answer.result() == [0x80]
+
+
 @both_versions
 def test_a_kick_disconnects_and_forgets_all_sessions_of_a_unit(place, version: int) -> None:
     kept = {Property.SESSION_EXPIRY: 100} if version == VERSION_5 else {}
@@ -202,25 +230,35 @@ def test_a_kick_disconnects_and_forgets_all_sessions_of_a_unit(place, version: i
     assert place.world.stored == []
 
 
-def test_presence_is_told_and_a_takeover_does_not_lose_it(place) -> None:
-    world = place.world
+def told_so_far(place) -> list[str]:
+    """The unit's events, once everything before this call was told: events keep their order."""
+    with BareClient(place.port) as marker:
+        before = place.world.events.count(("connected", OTHER))
+        marker.connect("marker", token(OTHER))
+        place.world.wait_for(lambda: place.world.events.count(("connected", OTHER)) > before)
+    return [event for event, unit in place.world.events if unit == UNIT]
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_presence_is_told_and_a_takeover_does_not_lose_it(place, clean: bool) -> None:
     with BareClient(place.port) as second:
         with BareClient(place.port) as first:
-            first.connect("same")
-            world.wait_for(lambda: world.events == [("connected", UNIT)])
-            second.connect("same")
+            first.connect("same", clean=clean)
+            first.subscribe(NODE)
+            assert told_so_far(place) == ["connected"]
+            assert second.connect("same", clean=clean).session_present is not clean
             assert first.is_cut_off()
         assert second.ping()
-        world.wait_for(lambda: len(world.events) == 2)
-        assert world.events[-1] == ("connected", UNIT)
+        assert told_so_far(place) == ["connected", "connected"]
         assert place.exchange.is_online(UNIT)
-    world.wait_for(lambda: len(world.events) == 3)
-    assert world.events[-1] == ("disconnected", UNIT)
+        assert place.publish(NODE, b"1") == (0 if clean else 1)
+        assert clean or second.next()[2] == b"1"
+    place.world.wait_for(lambda: ("disconnected", UNIT) in place.world.events)
+    assert told_so_far(place) == ["connected", "connected", "disconnected"]
     assert not place.exchange.is_online(UNIT)
 
 
 def test_a_unit_with_two_clients_goes_offline_with_the_last(place) -> None:
-    world = place.world
     with BareClient(place.port) as one:
         one.connect("one")
         with BareClient(place.port) as two:
@@ -228,9 +266,9 @@ def test_a_unit_with_two_clients_goes_offline_with_the_last(place) -> None:
             two.send(e.encode_disconnect(VERSION_3))
             assert two.is_cut_off()
         assert one.ping()
+        assert "disconnected" not in told_so_far(place)
         assert place.exchange.is_online(UNIT)
-    world.wait_for(lambda: ("disconnected", UNIT) in world.events)
-    assert world.events.count(("disconnected", UNIT)) == 1
+    place.world.wait_for(lambda: ("disconnected", UNIT) in place.world.events)
 
 
 def test_a_unit_that_hears_its_commands_is_told_of(place) -> None:
@@ -244,3 +282,19 @@ def test_a_unit_that_hears_its_commands_is_told_of(place) -> None:
     with BareClient(place.port) as client:
         assert client.connect("keeps", clean=False).session_present
         world.wait_for(lambda: world.events.count(("listening", UNIT)) == 2)
+
+
+def test_rulings_22_a_command_for_a_device_that_is_away_stays_in_the_outbox(place) -> None:
+    world = place.world
+    with BareClient(place.port) as client:
+        client.connect("keeps", clean=False)
+        client.subscribe(NODE, COMMAND)
+        world.wait_for(lambda: ("listening", UNIT) in world.events)
+    world.wait_for(lambda: ("disconnected", UNIT) in world.events)
+    assert place.publish(COMMAND, b"lost with the process") == 0
+    place.publish(NODE, b"a value")
+    with BareClient(place.port) as client:
+        assert client.connect("keeps", clean=False).session_present
+        assert client.next()[2] == b"a value"
+        assert place.publish(COMMAND, b"heard") == 1
+        assert client.next()[2] == b"heard"

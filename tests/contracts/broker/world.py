@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -51,14 +52,20 @@ class World:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.stored: list[tuple[str, bytes, int]] = []
+        self.stored: list[tuple[ParsedTopic, bytes, int]] = []
         self.batches = 0
         self.events: list[tuple[str, UnitId | None]] = []
         self.questions: list[tuple[MqttAction, str]] = []
         self.denied: set[tuple[MqttAction, str]] = {(action, SECRET_NODE) for action in MqttAction}
         self.failures = 0
+        self.blocked: set[str] = set()
+        self.asked: list[str] = []
         self.open = threading.Event()
+        """Cleared, no batch is stored."""
         self.open.set()
+        self.answers = threading.Event()
+        """Cleared, verdicts are made but not told."""
+        self.answers.set()
 
     def wait_for(self, condition: Callable[[], Any]) -> None:
         with self.changed:
@@ -74,7 +81,10 @@ class World:
             return BACKEND
         if token == "store is down":
             raise Unavailable("database", "gone")
-        if token == "blocked":
+        is_blocked = token in self.blocked
+        self._note(lambda: self.asked.append(token))
+        await self._answered()
+        if is_blocked or token == "blocked":
             raise Forbidden("blocked")
         if not token.startswith("unit "):
             raise Unauthenticated("bad token")
@@ -84,11 +94,17 @@ class World:
         return Agent.unit(unit)
 
     async def authorize(self, agent: Agent, action: MqttAction, topic: str) -> ParsedTopic | None:
+        is_denied = (action, topic) in self.denied
         self._note(lambda: self.questions.append((action, topic)))
+        await self._answered()
         parsed = parse_topic(topic, {DOMAIN})
         if isinstance(parsed, BaseTopic) and parsed.unit != agent.unit_id:
             return None
-        return None if (action, topic) in self.denied else parsed
+        return None if is_denied else parsed
+
+    async def _answered(self) -> None:
+        while not self.answers.is_set():
+            await asyncio.sleep(0.002)
 
     async def receive(self, messages: Sequence[Inbound]) -> None:
         while not self.open.is_set():
@@ -100,9 +116,7 @@ class World:
 
     def _keep(self, messages: Sequence[Inbound]) -> None:
         self.batches += 1
-        for parsed, payload, qos, _ in messages:
-            where = parsed.word if isinstance(parsed, BaseTopic) else str(parsed.node.int)
-            self.stored.append((where, payload, qos))
+        self.stored += [(parsed, payload, qos) for parsed, payload, qos, _ in messages]
 
     def payloads(self) -> list[bytes]:
         return [payload for _, payload, _ in self.stored]
@@ -120,7 +134,12 @@ class World:
 class Served:
     """An endpoint in a thread of its own."""
 
-    def __init__(self, limits: Limits, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        new_loop: Callable[[], asyncio.AbstractEventLoop],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.world = World()
         self.exchange = Exchange()
         world = self.world
@@ -129,7 +148,7 @@ class Served:
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.call(self.endpoint.start("127.0.0.1", 0))
+        self.call(self.endpoint.start("127.0.0.1", 0, tls))
         self.port = self.endpoint.port
         self.is_stopped = False
 
@@ -153,6 +172,7 @@ class Served:
 
     def close(self) -> None:
         self.world.open.set()
+        self.world.answers.set()
         if not self.is_stopped:
             self.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -164,8 +184,9 @@ class Served:
 def served(
     limits: Limits = ROOMY,
     new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Served]:
-    place = Served(limits, new_loop)
+    place = Served(limits, new_loop, tls)
     try:
         yield place
     finally:

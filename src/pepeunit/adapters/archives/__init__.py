@@ -1,0 +1,1 @@
+"""Archives that devices download, packed from git objects."""

@@ -1,0 +1,1 @@
+"""Bare mirrors of git remotes, through the git command."""

@@ -1,0 +1,1 @@
+"""GitLab's web API over aiohttp."""

@@ -1,0 +1,1 @@
+"""Every port over dictionaries: for tests, demos and library users."""

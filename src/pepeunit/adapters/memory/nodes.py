@@ -100,7 +100,7 @@ class MemoryNodes:
         changed = set()
         for uuid, state, received in rows:
             node = nodes.get(uuid)
-            if node and (node.state_datetime is None or node.state_datetime < received):
+            if node and (node.state_datetime is None or node.state_datetime <= received):
                 nodes[uuid] = evolve(node, state=state, state_datetime=received)
                 changed.add(uuid)
         return len(changed)

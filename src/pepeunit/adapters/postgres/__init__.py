@@ -1,0 +1,1 @@
+"""The relational collections in PostgreSQL, through SQLAlchemy Core."""

@@ -53,10 +53,10 @@ _STORE_STATES: Final = text(
         SELECT DISTINCT ON (uuid) uuid, state, received
         FROM unnest(:uuids, :states, :received)
             WITH ORDINALITY AS batch (uuid, state, received, position)
-        ORDER BY uuid, received DESC, position
+        ORDER BY uuid, received DESC, position DESC
     ) AS newest
     WHERE nodes.uuid = newest.uuid
-      AND (nodes.state_datetime IS NULL OR nodes.state_datetime < newest.received)
+      AND (nodes.state_datetime IS NULL OR nodes.state_datetime <= newest.received)
     """
 ).bindparams(
     bindparam("uuids", type_=ARRAY(Uuid)),

@@ -17,7 +17,7 @@ from pepeunit.codecs.mqtt.wire import (
     encode_varint,
 )
 
-type_ = PacketType
+_T = PacketType
 
 WILL: Final = 0
 """Will properties stand in CONNECT but form a list of their own."""
@@ -73,10 +73,10 @@ class Form(enum.Enum):
 
 _SIZES: Final = {Form.FLAG: 1, Form.BYTE: 1, Form.SHORT: 2, Form.LONG: 4}
 
-_ACKS: Final = (type_.PUBACK, type_.PUBREC, type_.PUBREL, type_.PUBCOMP)
-_ANSWERS: Final = (type_.CONNACK, *_ACKS, type_.SUBACK, type_.UNSUBACK, type_.DISCONNECT)
-_AUTHS: Final = (type_.CONNECT, type_.CONNACK, type_.AUTH)
-_MESSAGE: Final = (type_.PUBLISH, WILL)
+_ACKS: Final = (_T.PUBACK, _T.PUBREC, _T.PUBREL, _T.PUBCOMP)
+_ANSWERS: Final = (_T.CONNACK, *_ACKS, _T.SUBACK, _T.UNSUBACK, _T.DISCONNECT)
+_AUTHS: Final = (_T.CONNECT, _T.CONNACK, _T.AUTH)
+_MESSAGE: Final = (_T.PUBLISH, WILL)
 
 _P = Property
 _TABLE: Final[dict[int, tuple[Form, frozenset[int]]]] = {
@@ -87,28 +87,28 @@ _TABLE: Final[dict[int, tuple[Form, frozenset[int]]]] = {
         (_P.CONTENT_TYPE, Form.TEXT, _MESSAGE),
         (_P.RESPONSE_TOPIC, Form.TEXT, _MESSAGE),
         (_P.CORRELATION, Form.BINARY, _MESSAGE),
-        (_P.SUBSCRIPTION_ID, Form.VARINT, (type_.PUBLISH, type_.SUBSCRIBE)),
-        (_P.SESSION_EXPIRY, Form.LONG, (type_.CONNECT, type_.CONNACK, type_.DISCONNECT)),
-        (_P.ASSIGNED_CLIENT_ID, Form.TEXT, (type_.CONNACK,)),
-        (_P.SERVER_KEEP_ALIVE, Form.SHORT, (type_.CONNACK,)),
+        (_P.SUBSCRIPTION_ID, Form.VARINT, (_T.PUBLISH, _T.SUBSCRIBE)),
+        (_P.SESSION_EXPIRY, Form.LONG, (_T.CONNECT, _T.CONNACK, _T.DISCONNECT)),
+        (_P.ASSIGNED_CLIENT_ID, Form.TEXT, (_T.CONNACK,)),
+        (_P.SERVER_KEEP_ALIVE, Form.SHORT, (_T.CONNACK,)),
         (_P.AUTHENTICATION_METHOD, Form.TEXT, _AUTHS),
         (_P.AUTHENTICATION_BYTES, Form.BINARY, _AUTHS),
-        (_P.REQUEST_PROBLEM, Form.FLAG, (type_.CONNECT,)),
+        (_P.REQUEST_PROBLEM, Form.FLAG, (_T.CONNECT,)),
         (_P.WILL_DELAY, Form.LONG, (WILL,)),
-        (_P.REQUEST_RESPONSE, Form.FLAG, (type_.CONNECT,)),
-        (_P.RESPONSE_HINT, Form.TEXT, (type_.CONNACK,)),
-        (_P.SERVER_REFERENCE, Form.TEXT, (type_.CONNACK, type_.DISCONNECT)),
-        (_P.REASON_TEXT, Form.TEXT, (*_ANSWERS, type_.AUTH)),
-        (_P.RECEIVE_MAXIMUM, Form.SHORT, (type_.CONNECT, type_.CONNACK)),
-        (_P.TOPIC_ALIAS_MAXIMUM, Form.SHORT, (type_.CONNECT, type_.CONNACK)),
-        (_P.TOPIC_ALIAS, Form.SHORT, (type_.PUBLISH,)),
-        (_P.MAXIMUM_QOS, Form.FLAG, (type_.CONNACK,)),
-        (_P.RETAIN_AVAILABLE, Form.FLAG, (type_.CONNACK,)),
+        (_P.REQUEST_RESPONSE, Form.FLAG, (_T.CONNECT,)),
+        (_P.RESPONSE_HINT, Form.TEXT, (_T.CONNACK,)),
+        (_P.SERVER_REFERENCE, Form.TEXT, (_T.CONNACK, _T.DISCONNECT)),
+        (_P.REASON_TEXT, Form.TEXT, (*_ANSWERS, _T.AUTH)),
+        (_P.RECEIVE_MAXIMUM, Form.SHORT, (_T.CONNECT, _T.CONNACK)),
+        (_P.TOPIC_ALIAS_MAXIMUM, Form.SHORT, (_T.CONNECT, _T.CONNACK)),
+        (_P.TOPIC_ALIAS, Form.SHORT, (_T.PUBLISH,)),
+        (_P.MAXIMUM_QOS, Form.FLAG, (_T.CONNACK,)),
+        (_P.RETAIN_AVAILABLE, Form.FLAG, (_T.CONNACK,)),
         (_P.USER, Form.PAIR, (WILL, *PacketType)),
-        (_P.MAXIMUM_PACKET, Form.LONG, (type_.CONNECT, type_.CONNACK)),
-        (_P.WILDCARD_AVAILABLE, Form.FLAG, (type_.CONNACK,)),
-        (_P.SUBSCRIPTION_ID_AVAILABLE, Form.FLAG, (type_.CONNACK,)),
-        (_P.SHARED_AVAILABLE, Form.FLAG, (type_.CONNACK,)),
+        (_P.MAXIMUM_PACKET, Form.LONG, (_T.CONNECT, _T.CONNACK)),
+        (_P.WILDCARD_AVAILABLE, Form.FLAG, (_T.CONNACK,)),
+        (_P.SUBSCRIPTION_ID_AVAILABLE, Form.FLAG, (_T.CONNACK,)),
+        (_P.SHARED_AVAILABLE, Form.FLAG, (_T.CONNACK,)),
     )
 }
 _NEVER_ZERO: Final = frozenset(
@@ -137,7 +137,7 @@ def decode_properties(body: Body, place: int) -> Properties:
         if not value and number in _NEVER_ZERO:
             zero = Reason.TOPIC_ALIAS_INVALID if number == _P.TOPIC_ALIAS else None
             raise Malformed(f"property {number} is 0", zero or Reason.PROTOCOL_ERROR)
-        if number == _P.USER or (number == _P.SUBSCRIPTION_ID and place == type_.PUBLISH):
+        if number == _P.USER or (number == _P.SUBSCRIPTION_ID and place == _T.PUBLISH):
             found.setdefault(number, []).append(value)
         elif number in found:
             raise Malformed(f"repeated property {number}", Reason.PROTOCOL_ERROR)

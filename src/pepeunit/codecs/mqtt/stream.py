@@ -14,7 +14,6 @@ from pepeunit.codecs.mqtt.decode import (
 )
 from pepeunit.codecs.mqtt.properties import Property
 from pepeunit.codecs.mqtt.wire import (
-    VERSION_3,
     VERSION_5,
     Body,
     Malformed,
@@ -26,7 +25,6 @@ from pepeunit.codecs.mqtt.wire import (
 KNOWN_TOPICS_MAX: Final = 1024
 CONNECT_BYTES_MAX: Final = 200_000
 """A CONNECT holds at most a will's topic and payload, a token and a client id."""
-_NO_TOPIC: Final = b""
 
 
 class Decoder:
@@ -222,8 +220,3 @@ class Decoder:
         if len(self._topics) >= KNOWN_TOPICS_MAX:
             self._topics.clear()
         self._topics.add(topic)
-
-
-def client_decoder(packet_bytes_max: int, version: int = VERSION_3) -> Decoder:
-    """The decoder of a client that asked for ``version``."""
-    return Decoder(packet_bytes_max, from_client=False, version=version)

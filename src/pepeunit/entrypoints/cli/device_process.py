@@ -25,7 +25,7 @@ WINDOW_BITS: Final = 9
 ARCHIVE_BYTES_MAX: Final = 64 * 2**20
 STOP_SECONDS_MAX: Final = 2.0
 LINES_KEPT: Final = 200
-LINE_BYTES_MAX: Final = 16 * 1024
+LINE_BYTES_MAX: Final = 2**20
 
 # the device ends with whoever started it, however that ends; exec keeps the wish
 _LAUNCH: Final = """

@@ -1,0 +1,1 @@
+"""The MQTT endpoint: the door for devices."""

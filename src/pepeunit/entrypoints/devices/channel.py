@@ -136,7 +136,19 @@ class Channel(asyncio.Protocol):
         """Read nothing for a while: the client is over a rate."""
         if not self._holds & RATE:
             self.hold(RATE)
-            self._loop.call_later(delay_seconds, self.release, RATE)
+            delay = min(delay_seconds, self.limits.pause_seconds_max)
+            self._loop.call_later(delay, self._end_turn, self._loop.time())
+
+    def _end_turn(self, since_seconds: float) -> None:
+        """Read again, unless more was booked meanwhile."""
+        now = self._loop.time()
+        left = self.limits.pause_seconds_max - (now - since_seconds)
+        buckets = (self._messages_rate, self._bytes_rate)
+        delay = max((bucket.take(0, now) for bucket in buckets if bucket), default=0.0)
+        if delay and left > 0 and not self.is_closed:
+            self._loop.call_later(min(delay, left), self._end_turn, since_seconds)
+        else:
+            self.release(RATE)
 
     def yield_turn(self) -> None:
         """Read nothing until storage had a turn: a loop may read a busy socket many times."""
@@ -169,6 +181,7 @@ class Channel(asyncio.Protocol):
             self._bytes_rate = Bucket(self.limits.bytes_per_second, now)
 
     def spend(self, count: int) -> None:
+        """Book packets on the message rate: all but acknowledgements that were owed."""
         if self._messages_rate is not None:
             delay = self._messages_rate.take(count, self._loop.time())
             if delay:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from pepeunit.codecs.mqtt import packets as p
@@ -34,7 +35,8 @@ class Connection(Channel):
         super().__init__(broker)
         limits = broker.limits
         self._decoder = Decoder(limits.packet_bytes_max, alias_max=limits.topic_alias_max)
-        self._waiting: list[Any] = []
+        self._again: Any = None
+        self._rest: Iterator[Any] = iter(())
         self._pending = 0
 
     def data_received(self, data: bytes) -> None:
@@ -46,33 +48,32 @@ class Connection(Channel):
             if delay:
                 self.wait_turn(delay)
         if self._holds & WAITS:
-            self._waiting += packets
+            self._rest = iter([*self._rest, *packets])
         else:
-            self._proceed(packets)
+            self._proceed(None, iter(packets))
 
-    def _proceed(self, packets: Sequence[Any]) -> None:
-        """Take packets in order, up to the first that must wait for the platform."""
-        session = self.session
-        taken = 0
-        if session is not None:
-            taken = self._take_messages(session, packets)
-        while taken < len(packets) and not self.is_closed:
-            packet = packets[taken]
+    def _proceed(self, again: Any, rest: Iterator[Any]) -> None:
+        """Take packets in order, ``again`` first unless None, up to one that must wait."""
+        while not self.is_closed:
+            packet = self._take_messages(again, rest)
+            again = None
+            if packet is None:
+                break
             if 0x30 <= packet[0] <= 0x3D and self.session is not None:
-                self._suspend(self._learn(self.session, packet[1]), packets[taken:])
+                self._suspend(self._learn(self.session, packet[1]), packet, rest)
                 return
             step = self._take(packet)
-            taken += 1
             if step is not None:
-                self._suspend(step, packets[taken:])
+                self._suspend(step, None, rest)
                 return
-            if taken < len(packets) and self.session is not None:
-                taken += self._take_messages(self.session, packets[taken:])
         if self._decoder.error is not None and not self.is_closed:
             self._refuse(self._decoder.error)
 
-    def _take_messages(self, session: Session, packets: Sequence[Any]) -> int:
-        """The hot path: consecutive PUBLISH packets whose verdicts are known; how many."""
+    def _take_messages(self, again: Any, rest: Iterator[Any]) -> Any:  # noqa: PLR0912, PLR0915, hot
+        """Take PUBLISH packets whose verdicts are known; the first packet that is not, or None."""
+        session = self.session
+        if session is None:
+            return next(rest, None)
         inbox = self.broker.inbox
         counters = self.broker.counters
         routes = self.broker.exchange.routes
@@ -83,13 +84,16 @@ class Connection(Channel):
         released: list[int] = []
         taken = size = dropped = denied = 0
         room = inbox.room
-        for packet in packets:
+        stopped = None
+        for packet in chain((again,), rest) if again is not None else rest:
             head = packet[0]
             if not 0x30 <= head <= 0x3D:
+                stopped = packet
                 break
             topic = packet[1]
             parsed = verdicts.get(topic, UNKNOWN)
             if parsed is UNKNOWN:
+                stopped = packet
                 break
             taken += 1
             qos = head >> 1 & 3
@@ -121,7 +125,7 @@ class Connection(Channel):
             counters.denied_messages += denied
             self._account(Receipt(self, session, acks, released), size, room)
             self.spend(taken)
-        return taken
+        return stopped
 
     def _account(self, receipt: Receipt, size_bytes: int, room: int) -> None:
         """Book a part of a chunk, and stop reading if it was too much."""
@@ -191,6 +195,7 @@ class Connection(Channel):
         session = self.session
         assert session is not None  # noqa: S101, the decoder lets nothing pass before CONNECT
         if isinstance(packet, p.Ping):
+            self.spend(1)
             self.write(PINGRESP_BYTES)
         elif isinstance(packet, p.Ack):
             self._take_ack(session, packet)
@@ -198,6 +203,7 @@ class Connection(Channel):
             self.spend(len(packet.filters))
             return subscribing.subscribe(self, session, packet)
         elif isinstance(packet, p.Unsubscribe):
+            self.spend(len(packet.filters))
             subscribing.unsubscribe(self, session, packet)
         elif isinstance(packet, p.Disconnect):
             self._take_disconnect(session, packet)
@@ -205,9 +211,12 @@ class Connection(Channel):
 
     def _take_ack(self, session: Session, ack: p.Ack) -> None:
         if ack.head == p.PUBACK:
-            session.acknowledge(ack.packet_id, self._loop.time())
+            if not session.acknowledge(ack.packet_id, self._loop.time()):
+                self.spend(1)
         elif ack.head == p.PUBREL:
             known = session.unreleased.pop(ack.packet_id, None)
+            if known is None:
+                self.spend(1)
             missing = known is None and self.version == VERSION_5
             reason = Reason.PACKET_ID_NOT_FOUND if missing else 0
             self.write(encode_ack(p.PUBCOMP, ack.packet_id, reason))
@@ -228,9 +237,10 @@ class Connection(Channel):
             session.will = None
         self.finish()
 
-    def _suspend(self, step: Coroutine[Any, Any, None], rest: Sequence[Any]) -> None:
+    def _suspend(self, step: Coroutine[Any, Any, None], again: Any, rest: Iterator[Any]) -> None:
         self.hold(WAITS)
-        self._waiting = list(rest)
+        self._again = again
+        self._rest = rest
         self._task = self._loop.create_task(self._continue(step))
 
     async def _continue(self, step: Coroutine[Any, Any, None]) -> None:
@@ -246,8 +256,7 @@ class Connection(Channel):
         self._task = None
         if self.is_closed:
             return
-        waiting, self._waiting = self._waiting, []
-        self._proceed(waiting)
+        self._proceed(self._again, self._rest)
         if self._task is None:
             self.release(WAITS)
 

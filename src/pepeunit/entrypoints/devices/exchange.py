@@ -12,11 +12,13 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import UnitId
 from pepeunit.entrypoints.devices.counters import Counters
 from pepeunit.entrypoints.devices.session import Message, Session, Subject, Subscription
+from pepeunit.ports.publisher import Publisher
+from pepeunit.ports.sessions import Sessions
 
 BROKER: Final = "mqtt endpoint"
 
 
-class Exchange:
+class Exchange(Publisher, Sessions):
     """Exact-topic routing by one dictionary: the cost of a message does not grow with the
     number of subscriptions. Implements the ports Publisher and Sessions.
 
@@ -34,15 +36,20 @@ class Exchange:
         self._sessions: dict[Subject, dict[str, Session]] = {}
 
     async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
-        """Hand one message to the subscribers of exactly this topic; returns how many took it.
+        """Hand one message to the subscribers of exactly this topic; returns how many connected
+        ones took it.
 
-        QoS 1 counts sessions it was queued for, QoS 0 connected ones. Raises Unavailable for a
-        topic longer than MQTT can carry.
+        Sessions without a connection get a QoS 1 message queued, in memory, and do not count: a
+        crash would lose it (rulings 22). Raises Unavailable for a topic longer than MQTT can carry.
         """
         raw = topic.encode()
         if len(raw) > STRING_BYTES_MAX:
             raise Unavailable(BROKER, "topic too long")
-        return self.forward(Message(raw, payload, qos), asyncio.get_running_loop().time())
+        message, now_seconds = Message(raw, payload, qos), asyncio.get_running_loop().time()
+        return sum(
+            session.deliver(message, subscription, now_seconds) and session.wire is not None
+            for session, subscription in list(self.routes.get(raw, {}).items())
+        )
 
     def forward(self, message: Message, now_seconds: float) -> int:
         """How many sessions the message was handed to or queued for."""

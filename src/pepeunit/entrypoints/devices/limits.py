@@ -36,6 +36,8 @@ class Limits:
 
     messages_per_second: float = 30.0
     bytes_per_second: float = float(MIB)
+    pause_seconds_max: float = 300.0
+    """The longest pause for what one read brought over the rates."""
     receive_max: int = 1_000
     """QoS 1 and 2 messages of one client that wait for storage; MQTT 5's Receive Maximum."""
     unreleased_max: int = 100

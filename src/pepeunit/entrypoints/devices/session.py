@@ -12,7 +12,6 @@ from pepeunit.codecs.mqtt.packets import Will
 from pepeunit.codecs.mqtt.properties import Property
 from pepeunit.codecs.mqtt.wire import VERSION_5
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.topic import BaseDirection, BaseTopic, ParsedTopic
 from pepeunit.entrypoints.devices.counters import Counters
 from pepeunit.entrypoints.devices.limits import Limits
@@ -92,7 +91,8 @@ class Session:
     """State that outlives a connection; at most one connection at a time.
 
     To the client go at most ``inflight_max`` unacknowledged QoS 1 messages; ``queue_messages_max``
-    and ``queue_bytes_max`` more wait, the oldest gives way, counted. QoS 0 never waits.
+    and ``queue_bytes_max`` more wait, the oldest gives way, counted. QoS 0 never waits, and
+    neither do commands for a unit that is away (rulings 22).
     """
 
     __slots__ = (
@@ -133,10 +133,6 @@ class Session:
         self._next_id = 0
 
     @property
-    def unit_id(self) -> UnitId | None:
-        return self.agent.unit_id
-
-    @property
     def is_listening(self) -> bool:
         """True if a subscription is one of the unit's own command topics."""
         return any(self.hears_commands(kept.parsed) for kept in self.subscriptions.values())
@@ -153,6 +149,8 @@ class Session:
         if subscription.no_local and message.publisher is self:
             return False
         wire = self.wire
+        if wire is None and self.hears_commands(subscription.parsed):
+            return False  # it stays in the outbox, which outlives this process
         if not (message.qos and subscription.qos):
             if wire is None:
                 return False
@@ -164,10 +162,12 @@ class Session:
             return self._send_new(wire, message, subscription, now_seconds)
         return self._enqueue(message, subscription)
 
-    def acknowledge(self, packet_id: int, now_seconds: float) -> None:
-        """The client has taken a QoS 1 message; the next one may go."""
-        if self._inflight.pop(packet_id, None) is not None:
-            self.drain(now_seconds)
+    def acknowledge(self, packet_id: int, now_seconds: float) -> bool:
+        """The client has taken a QoS 1 message; the next one may go. False if none was owed."""
+        if self._inflight.pop(packet_id, None) is None:
+            return False
+        self.drain(now_seconds)
+        return True
 
     def resume(self, now_seconds: float) -> None:
         """A connection is back: send again what was in flight, then what waited."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final, Protocol, get_type_hints
 
@@ -34,6 +34,16 @@ class File:
     etag: str | None = None
 
 
+@frozen
+class Stream:
+    """A body that is sent piece by piece; ``sha256`` is its digest in hexadecimal."""
+
+    pieces: AsyncIterator[bytes]
+    size_bytes: int
+    media_type: str
+    sha256: str
+
+
 Operation = Callable[..., Awaitable[Any]]
 
 
@@ -42,8 +52,9 @@ class Route:
     """An operation below the API prefix, or below the application's when ``outside_api``.
 
     ``parts`` maps ``path``, ``query`` and ``body`` to the attrs classes that decode them;
-    ``body_bytes_max`` narrows the limit of the site.
-    ``answer`` is the model, ``None`` for 204 without a body, or :class:`File`.
+    ``body_bytes_max`` narrows the limit of the site. ``changes``: calls are told of in the audit
+    log; true for everything but GET unless said otherwise.
+    ``answer`` is the model, ``None`` for 204 without a body, :class:`File` or :class:`Stream`.
     """
 
     method: str
@@ -60,6 +71,7 @@ class Route:
     reads_token: bool
     outside_api: bool
     body_bytes_max: int | None
+    changes: bool
 
     @classmethod
     def of(
@@ -73,6 +85,7 @@ class Route:
         reads_token: bool = True,
         outside_api: bool = False,
         body_bytes_max: int | None = None,
+        changes: bool | None = None,
     ) -> Route:
         """Read the types from the operation's signature.
 
@@ -103,7 +116,13 @@ class Route:
             reads_token=reads_token,
             outside_api=outside_api,
             body_bytes_max=body_bytes_max,
+            changes=method != "GET" if changes is None else changes,
         )
+
+    @property
+    def verb(self) -> str:
+        """The name of the operation in the audit log."""
+        return f"{self.tag}.{self.operation.__name__}"
 
 
 class Door(Protocol):

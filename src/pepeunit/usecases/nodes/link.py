@@ -95,13 +95,12 @@ class DeleteEdge:
         require_kind(agent, AgentKind.USER)
         async with self.database.begin() as tx:
             await tx.lock(EDGES_LOCK)
-            ends = [await tx.nodes.get(uuid) for uuid in (output_uuid, input_uuid)]
-            if not any(node and may(agent, Action.CHANGE, node.resource()) for node in ends):
-                await _refuse(tx, agent, output_uuid, input_uuid)
             edge = await tx.edges.between(output_uuid, input_uuid)
-            input_ = ends[1]
-            if edge is None or input_ is None:
+            output, input_ = await tx.nodes.get(output_uuid), await tx.nodes.get(input_uuid)
+            if edge is None or output is None or input_ is None:
                 raise NotFound("edge not found")
+            if not any(may(agent, Action.CHANGE, node.resource()) for node in (output, input_)):
+                await _refuse(tx, agent, output_uuid, input_uuid)
             await tx.edges.delete(edge)
             await self.builder.queue(tx, input_.unit_uuid, CommandKind.SCHEMA_UPDATE)
         await self.sessions.recheck()

@@ -35,12 +35,15 @@ class Ingest:
         pack: PackSamples,
         unpack: UnpackSamples,
         flush_seconds: float,
+        *,
+        retry_seconds: float = FLUSH_RETRY_SECONDS,
     ) -> None:
         self._database = database
         self._journal = journal
         self._pack = pack
         self._unpack = unpack
         self._flush_seconds = flush_seconds
+        self._retry_seconds = retry_seconds
         self._newest: dict[UUID, tuple[int, bytes]] = {}
         self._position = 0
         self._appending: dict[object, int] = {}
@@ -124,7 +127,7 @@ class Ingest:
                 await self.flush()
             except Unavailable as outage:
                 log.warning("values wait in the journal: %s", outage)
-                await asyncio.sleep(FLUSH_RETRY_SECONDS)
+                await asyncio.sleep(self._retry_seconds)
             except Exception:
                 log.exception("values wait in the journal")
-                await asyncio.sleep(FLUSH_RETRY_SECONDS)
+                await asyncio.sleep(self._retry_seconds)

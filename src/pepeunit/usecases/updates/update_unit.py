@@ -15,7 +15,7 @@ from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
 from pepeunit.usecases.updates.build import Builder
-from pepeunit.usecases.updates.programs import Program, Programs
+from pepeunit.usecases.updates.programs import Announce, Program, Programs
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class UpdateUnit:
     database: Database
     programs: Programs
     builder: Builder
+    announce: Announce
     clock: Clock
 
     async def __call__(
@@ -52,7 +53,11 @@ class UpdateUnit:
             async with self.database.read() as rows:
                 unit, repo, registry = await lineage(rows, uuid)
             program = await self.programs.program(registry, repo, unit)
+            if not explicit and unit.runs_built_version and _is_built_for(unit, program):
+                return False
             await self._refuse_deaf_unit(repo, unit)
+            if explicit or unit.current_commit_version != program.version.commit:
+                program = await self.announce(registry, unit, program)
             return await self._apply(unit, program, explicit, ignore_backoff)
         except Refused as refusal:
             if explicit or isinstance(refusal, NotFound | Conflict):
@@ -73,7 +78,7 @@ class UpdateUnit:
                 raise NotFound("unit not found")
             if unit.version_choice != judged.version_choice:
                 raise Conflict("the unit's version settings changed meanwhile", Topic.UNIT)
-            moved = unit.built_commit != program.version.commit
+            moved = not _is_built_for(unit, program)
             if moved:
                 unit = await self.builder.build(tx, unit, program)
             may_send = moved or ignore_backoff or unit.update.may_retry(self.clock())
@@ -93,6 +98,10 @@ class UpdateUnit:
             if unit is not None and unit.update.error != str(refusal):
                 failed = unit.update.failed(str(refusal), self.clock())
                 await tx.units.put(evolve(unit, update=failed))
+
+
+def _is_built_for(unit: Unit, program: Program) -> bool:
+    return unit.built_commit == program.version.commit
 
 
 def refuse_unknown_command(accepted: bool, kind: CommandKind) -> None:
