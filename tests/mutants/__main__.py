@@ -84,7 +84,7 @@ class Copy:
     def run(self, mutant: Mutant) -> Result:
         started = time.monotonic()
         path = self.folder / "pepeunit" / mutant.file
-        whole = path.read_text()
+        whole = path.read_text() if path.exists() else ""
         if whole.count(mutant.find) != 1:
             told = f"the patch fits {whole.count(mutant.find)} places of {mutant.file}"
             return Result(mutant, False, told, 0)
