@@ -229,6 +229,7 @@ async def test_o1_releases_of_a_private_project_need_its_credentials(
         with pytest.raises(Invalid) as refused:
             await open_host(forge.authority).releases(forge.url(NAME), wrong)
         assert refused.value.topic is Topic.PLATFORM
+    assert await open_host(forge.authority).releases(forge.url(NAME), SECRET) == {}
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
