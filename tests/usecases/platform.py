@@ -61,11 +61,14 @@ from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
 from pepeunit.usecases.units.send_command import SendCommand
+from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
+from pepeunit.usecases.updates.rollouts import SteerRollout
 from pepeunit.usecases.updates.sweep import SweepUpdates
-from pepeunit.usecases.updates.update_repo import UpdateFollowers
+from pepeunit.usecases.updates.update_repo import StartRollout, UpdateFollowers
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.edit_user import EditUser
 from pepeunit.usecases.users.first_admin import EnsureAdmin
@@ -166,8 +169,18 @@ class Platform:
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
         self.builder = Builder(clock, self.ids)
         self.drain = DrainOutbox(database, self.broker, clock, DOMAIN)
-        self.update_unit = UpdateUnit(database, self.programs, self.builder, clock)
-        self.followers = UpdateFollowers(database, self.update_unit, self.drain)
+        self.update_unit = UpdateUnit(database, self.programs, self.builder)
+        self.move = MoveUnits(self.programs, self.builder, clock)
+        self.advance = AdvanceRollout(database, self.programs, self.move, self.drain, clock)
+        self.followers = UpdateFollowers(
+            database,
+            self.programs,
+            StartRollout(database, self.programs, clock, self.ids),
+            self.advance,
+            self.move,
+            self.drain,
+        )
+        self.steer = SteerRollout(database, self.programs, self.advance, self.background, clock)
         self.sweep = SweepUpdates(database, clock, INTERVAL)
 
     def _wire_registries(self) -> None:

@@ -56,11 +56,19 @@ from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
+from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
+from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
 from pepeunit.usecases.updates.sweep import SweepUpdates
-from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateFollowers, UpdateRepoUnits
+from pepeunit.usecases.updates.update_repo import (
+    BulkUpdate,
+    StartRollout,
+    UpdateFollowers,
+    UpdateRepoUnits,
+)
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -115,10 +123,38 @@ class UseCases(containers.DeclarativeContainer):
     programs = One(Programs, mirrors=mirrors, topic_symbols=settings.provided.people.topic_symbols)
     builder = One(Builder, clock=clock, new_uuid=new_uuid)
     drain = One(DrainOutbox, database=database, publisher=publisher, clock=clock, domain=domain)
-    update_unit = One(
-        UpdateUnit, database=database, programs=programs, builder=builder, clock=clock
+    update_unit = One(UpdateUnit, database=database, programs=programs, builder=builder)
+    move_units = One(MoveUnits, programs=programs, builder=builder, clock=clock)
+    start_rollout = One(
+        StartRollout, database=database, programs=programs, clock=clock, new_uuid=new_uuid
     )
-    followers = One(UpdateFollowers, database=database, update_unit=update_unit, drain=drain)
+    advance_rollout = One(
+        AdvanceRollout,
+        database=database,
+        programs=programs,
+        move=move_units,
+        drain=drain,
+        clock=clock,
+    )
+    followers = One(
+        UpdateFollowers,
+        database=database,
+        programs=programs,
+        start=start_rollout,
+        advance=advance_rollout,
+        move=move_units,
+        drain=drain,
+    )
+    get_rollout = One(GetRollout, database=database)
+    set_rollout_rule = One(SetRolloutRule, database=database)
+    steer_rollout = One(
+        SteerRollout,
+        database=database,
+        programs=programs,
+        advance=advance_rollout,
+        background=background,
+        clock=clock,
+    )
     update_repo_units = One(UpdateRepoUnits, database=database, followers=followers)
     bulk_update = One(BulkUpdate, followers=followers, background=background)
     sweep_updates = One(

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 OUTBOX_SWEEP_SECONDS: Final = 30.0
 UPDATE_SWEEP_SECONDS: Final = 5.0
+ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
 LOG_PURGE_SECONDS: Final = 600.0
 UNITS_MINUTE: Final = 0
@@ -132,10 +133,12 @@ async def _flushing(use: UseCases) -> AsyncIterator[None]:
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
     followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
+    rollouts = use.advance_rollout()
     return _tasks(
         {
             "outbox": lambda: every(OUTBOX_SWEEP_SECONDS, "outbox", drain),
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
+            "rollouts": lambda: every(ROLLOUT_SECONDS, "rollouts", rollouts.everywhere),
             "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
             "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
             "units": lambda: hourly(UNITS_MINUTE, "update of units", followers.everywhere),

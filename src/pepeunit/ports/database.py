@@ -12,6 +12,7 @@ from pepeunit.ports.outbox import Outbox
 from pepeunit.ports.permissions import Permissions
 from pepeunit.ports.registries import Registries
 from pepeunit.ports.repos import Repos
+from pepeunit.ports.rollouts import Rollouts
 from pepeunit.ports.units import Units
 from pepeunit.ports.users import Users
 
@@ -47,6 +48,8 @@ class Collections(Protocol):
     def permissions(self) -> Permissions: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def rollouts(self) -> Rollouts: ...
 
     async def census(self) -> Census: ...
 

@@ -63,10 +63,17 @@ from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
+from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
-from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateFollowers, UpdateRepoUnits
+from pepeunit.usecases.updates.update_repo import (
+    BulkUpdate,
+    StartRollout,
+    UpdateFollowers,
+    UpdateRepoUnits,
+)
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -125,8 +132,11 @@ class Platform:
         programs = Programs(mirrors, SYMBOLS)
         builder = Builder(clock, uuid4)
         drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
-        update_unit = UpdateUnit(database, programs, builder, clock)
-        followers = UpdateFollowers(database, update_unit, drain)
+        update_unit = UpdateUnit(database, programs, builder)
+        move = MoveUnits(programs, builder, clock)
+        advance = AdvanceRollout(database, programs, move, drain, clock)
+        start = StartRollout(database, programs, clock, uuid4)
+        followers = UpdateFollowers(database, programs, start, advance, move, drain)
         return [
             self._users(),
             self._registries(keyring, followers),

@@ -13,6 +13,7 @@ from pepeunit.adapters.memory.outbox import MemoryOutbox
 from pepeunit.adapters.memory.permissions import MemoryPermissions
 from pepeunit.adapters.memory.registries import MemoryRegistries
 from pepeunit.adapters.memory.repos import MemoryRepos
+from pepeunit.adapters.memory.rollouts import MemoryRollouts
 from pepeunit.adapters.memory.units import MemoryUnits
 from pepeunit.adapters.memory.users import MemoryUsers
 from pepeunit.adapters.memory.world import View, World
@@ -30,6 +31,7 @@ class _Transaction:
     edges: MemoryEdges
     permissions: MemoryPermissions
     outbox: MemoryOutbox
+    rollouts: MemoryRollouts
 
     @classmethod
     def over(cls, view: View) -> _Transaction:
@@ -43,6 +45,7 @@ class _Transaction:
             MemoryEdges(view),
             MemoryPermissions(view),
             MemoryOutbox(view),
+            MemoryRollouts(view),
         )
 
     async def census(self) -> Census:

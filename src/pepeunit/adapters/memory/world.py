@@ -11,12 +11,14 @@ from attrs import define, field
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.access.permission import Permission
 from pepeunit.domain.errors import Conflict, Topic
-from pepeunit.domain.ids import EdgeId, NodeId, RegistryId, RepoId, UnitId, UserId
+from pepeunit.domain.ids import EdgeId, NodeId, RegistryId, RepoId, RolloutId, UnitId, UserId
 from pepeunit.domain.messaging.command import CommandKind, PendingCommand
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.repos.repo import Repo
+from pepeunit.domain.repos.rollout import Member, Rollout
+from pepeunit.domain.repos.rollout_rule import RolloutRule
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User
 from pepeunit.ports.registries import SealedCredentials
@@ -37,6 +39,9 @@ class World:
     edges: dict[EdgeId, Edge] = field(factory=dict)
     permissions: dict[tuple[UUID, UUID], Permission] = field(factory=dict)
     outbox: dict[tuple[UnitId, CommandKind], PendingCommand] = field(factory=dict)
+    rollout_rules: dict[RepoId, RolloutRule] = field(factory=dict)
+    rollouts: dict[RolloutId, Rollout] = field(factory=dict)
+    members: dict[tuple[RolloutId, UnitId], Member] = field(factory=dict)
 
     def copy(self) -> World:
         return World(*(dict(getattr(self, name.name)) for name in attrs.fields(World)))

@@ -17,6 +17,7 @@ from pepeunit.adapters.postgres.outbox import PostgresOutbox
 from pepeunit.adapters.postgres.permissions import PostgresPermissions
 from pepeunit.adapters.postgres.registries import PostgresRegistries
 from pepeunit.adapters.postgres.repos import PostgresRepos
+from pepeunit.adapters.postgres.rollouts import PostgresRollouts
 from pepeunit.adapters.postgres.statements import Statements
 from pepeunit.adapters.postgres.units import PostgresUnits
 from pepeunit.adapters.postgres.users import PostgresUsers
@@ -50,6 +51,7 @@ class _Transaction:
     edges: PostgresEdges
     permissions: PostgresPermissions
     outbox: PostgresOutbox
+    rollouts: PostgresRollouts
 
     @classmethod
     def over(cls, statements: Statements) -> _Transaction:
@@ -63,6 +65,7 @@ class _Transaction:
             PostgresEdges(statements),
             PostgresPermissions(statements),
             PostgresOutbox(statements),
+            PostgresRollouts(statements),
         )
 
     async def census(self) -> Census:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.registries.version import Commit, Sha, Version
 from pepeunit.domain.repos.repo import Repo
+from pepeunit.domain.repos.rollout_rule import PROGRAM_FILE, RolloutRule, read_program_rule
 from pepeunit.domain.repos.target import firmware_link, target_rule, target_version
 from pepeunit.domain.units.env import read_env_example
 from pepeunit.domain.units.schema import SchemaExample, read_schema_example
@@ -65,18 +66,26 @@ class Programs:
         Raises ``Invalid`` (topics git, json, entity) with what stands in the way.
         """
         version = await self.target(registry, repo, unit)
-        link = None
-        if repo.is_compilable_repo:
-            link = firmware_link(registry.releases, version, unit.target_firmware_platform)
+        link = link_for(registry, repo, version, unit)
+        return evolve(await self.at(registry, version), firmware_link=link)
+
+    async def at(self, registry: Registry, version: Version) -> Program:
+        """The program of a version, checked and pinned, without a link to its firmware."""
         program = Program(
             registry=registry.uuid,
             version=version,
             schema=await self.schema(registry.uuid, version.commit),
             env_example=await self.env_example(registry.uuid, version.commit),
-            firmware_link=link,
         )
         await self.mirrors.keep(registry.uuid, version.commit)
         return program
+
+    async def rollout_rule(self, registry: RegistryId, commit: Sha) -> RolloutRule | None:
+        """``[rollout]`` of the commit's ``pepeunit.toml``, None where there is none."""
+        files = [entry.path for entry in await self.mirrors.tree(registry, commit)]
+        if PROGRAM_FILE not in files:
+            return None
+        return read_program_rule(await self.mirrors.read(registry, commit, PROGRAM_FILE))
 
     async def running_schema(self, repo: Repo, unit: Unit) -> SchemaExample:
         """The schema of the version the unit runs: the reported one, else the built one."""
@@ -87,6 +96,13 @@ class Programs:
             except Invalid:
                 pass  # the device reports a commit that this remote never had
         return await self.schema(registry, built(unit))
+
+
+def link_for(registry: Registry, repo: Repo, version: Version, unit: Unit) -> str | None:
+    """What a compilable program's unit downloads. Raises ``Invalid`` as ``firmware_link`` does."""
+    if not repo.is_compilable_repo:
+        return None
+    return firmware_link(registry.releases, version, unit.target_firmware_platform)
 
 
 def built(unit: Unit) -> Sha:

@@ -1,0 +1,125 @@
+"""Move many units of a repo to one version: git is read once, the store in batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from attrs import evolve, field, frozen
+
+from pepeunit.domain.errors import Invalid, Refused, Topic
+from pepeunit.domain.ids import UnitId
+from pepeunit.domain.messaging.command import CommandKind, PendingCommand
+from pepeunit.domain.registries.registry import Registry
+from pepeunit.domain.registries.version import Sha, Version
+from pepeunit.domain.repos.repo import Repo
+from pepeunit.domain.units.schema import SchemaExample
+from pepeunit.domain.units.unit import Unit
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.database import Transaction
+from pepeunit.usecases.updates.build import Builder
+from pepeunit.usecases.updates.programs import Program, Programs, link_for
+from pepeunit.usecases.updates.update_unit import refuse_unknown_command
+
+log = logging.getLogger(__name__)
+
+BATCH_UNITS = 200
+"""Units in one transaction: what a crash undoes, and what memory holds at a time."""
+
+
+@frozen(eq=False)
+class Destination:
+    """A version that units of a repo move to, read from git once; what they run as it is met."""
+
+    registry: Registry
+    repo: Repo
+    program: Program
+    running: dict[Sha, SchemaExample | None] = field(factory=dict)
+
+    @property
+    def version(self) -> Version:
+        return self.program.version
+
+
+@frozen
+class MoveUnits:
+    """Builds units for a destination and queues ``Update`` where a device does not run it yet.
+
+    What stands in the way of one unit is written to it (O31) and stops no other.
+    """
+
+    programs: Programs
+    builder: Builder
+    clock: Clock
+
+    async def __call__(
+        self,
+        tx: Transaction,
+        units: Sequence[Unit],
+        to: Destination,
+        *,
+        ignore_backoff: bool = False,
+    ) -> int:
+        """How many commands were queued for these locked units."""
+        programs: dict[UnitId, Program] = {}
+        able: list[Unit] = []
+        failed: list[Unit] = []
+        for unit in units:
+            if unit.runs_built_version and unit.built_commit == to.version.commit:
+                continue
+            try:
+                programs[unit.uuid] = await self._program(unit, to)
+            except Refused as refusal:
+                failed += self.refused(unit, refusal)
+            else:
+                able.append(unit)
+        moving = [unit for unit in able if unit.built_commit != to.version.commit]
+        moved = await self.builder.rebuild(tx, moving, to.program)
+        commands: list[PendingCommand] = []
+        stored: list[Unit] = []
+        for unit in moved:
+            if not unit.runs_built_version:
+                commands.append(self.builder.update_command(unit, programs[unit.uuid]))
+                stored.append(evolve(unit, update=unit.update.sent(self.clock())))
+            else:
+                # It runs this version already, but its nodes were made anew.
+                stored.append(unit)
+                if to.program.schema.accepts(CommandKind.SCHEMA_UPDATE.word):
+                    commands.append(self.builder.schema_command(unit.uuid))
+        for unit in able:
+            is_due = ignore_backoff or unit.update.may_retry(self.clock())
+            if unit.built_commit == to.version.commit and is_due:
+                commands.append(self.builder.update_command(unit, programs[unit.uuid]))
+                stored.append(evolve(unit, update=unit.update.sent(self.clock())))
+        await tx.units.put_many(sorted((*stored, *failed), key=lambda unit: unit.uuid))
+        await tx.outbox.put_many(sorted(commands, key=lambda command: command.unit_uuid))
+        return len(commands)
+
+    def refused(self, unit: Unit, refusal: Refused) -> list[Unit]:
+        """The unit with its failure, unless it is written there already."""
+        if unit.update.error == str(refusal):
+            return []
+        log.info("unit %s cannot be updated: %s", unit.uuid, refusal)
+        return [evolve(unit, update=unit.update.failed(str(refusal), self.clock()))]
+
+    async def _program(self, unit: Unit, to: Destination) -> Program:
+        link = link_for(to.registry, to.repo, to.version, unit)
+        schema = await self._running_schema(unit, to)
+        refuse_unknown_command(schema.accepts(CommandKind.UPDATE.word), CommandKind.UPDATE)
+        return to.program if link is None else evolve(to.program, firmware_link=link)
+
+    async def _running_schema(self, unit: Unit, to: Destination) -> SchemaExample:
+        for commit in (unit.current_commit_version, unit.built_commit):
+            if commit is None:
+                continue
+            if commit not in to.running:
+                to.running[commit] = await self._schema(to, commit)
+            if (schema := to.running[commit]) is not None:
+                return schema
+        raise Invalid("the unit has no built version yet", Topic.UNIT)
+
+    async def _schema(self, to: Destination, commit: Sha) -> SchemaExample | None:
+        try:
+            return await self.programs.schema(to.registry.uuid, commit)
+        except Invalid:
+            return None  # a device may report a commit that this remote never had
