@@ -42,7 +42,7 @@ from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTo
 from pepeunit.usecases.messages.presence import TrackPresence
 from pepeunit.usecases.messages.receive import ReceiveMessages, StoreState
 from pepeunit.usecases.nodes.edit_node import EditNode, NodeChanges
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge
 from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
@@ -196,7 +196,7 @@ class Platform:
         self.sync_registry = SyncRegistry(
             database, self.sync_then_update, self.background, clock, 10.0, 5.0
         )
-        self.poll = PollRemotes(database, self.mirrors, self.keyring, self.sync_then_update)
+        self.poll = PollRemotes(database, self.mirrors, self.keyring, self.sync_then_update, clock)
         self.get_registry = GetRegistry(database, DescribeRegistry(self.mirrors))
         self.list_branch_commits = ListBranchCommits(database, self.mirrors)
         self.create_repo = CreateRepo(database, self.mirrors, clock, self.ids)
@@ -223,6 +223,7 @@ class Platform:
         self.edit_node = EditNode(database, self.broker, clock)
         self.set_input = SetInput(database, self.broker, clock, DOMAIN, 1024)
         self.create_edge = CreateEdge(database, self.builder, self.drain, self.ids)
+        self.delete_edge = DeleteEdge(database, self.builder, self.drain, self.broker)
 
     def _wire_messages(self) -> None:
         database, clock = self.database, self.clock

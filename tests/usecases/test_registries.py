@@ -192,6 +192,21 @@ async def test_o3_what_a_crash_left_processing_is_begun_anew(
         await asyncio.sleep(0)
 
 
+async def test_o3_a_sync_that_still_runs_elsewhere_is_left_alone(
+    platform: Platform, owner: Agent
+) -> None:
+    uuid = await platform.registry(owner)
+    row = evolve(await platform.registry_row(uuid), sync_status=SyncStatus.PROCESSING)
+    async with platform.database.begin() as tx:
+        await tx.registries.put(row)
+    recover = RecoverSyncs(
+        platform.database, platform.leases, platform.sync_then_update, platform.background
+    )
+    async with platform.leases.hold(f"registry:{uuid}"):
+        assert await recover() == 0
+    assert await platform.registry_row(uuid) == row
+
+
 async def test_o4_a_sync_too_early_is_refused_with_the_wait(
     platform: Platform, owner: Agent
 ) -> None:
@@ -378,6 +393,19 @@ async def test_one_remote_that_is_down_does_not_stop_the_poll(
     other.push(program(more__txt="x"))
     assert await platform.poll() == 1
     assert len(await platform.mirrors.commits(uuid, "main")) == 2
+
+
+async def test_o3_a_remote_whose_sync_failed_is_not_fetched_anew_every_minute(
+    platform: Platform, owner: Agent
+) -> None:
+    await platform.registry(owner)
+    platform.remote.push(program(more__txt="x"), tag="v2")
+    platform.host.is_down = True
+    assert await platform.poll() == 1
+    platform.host.is_down = False
+    assert await platform.poll() == 0
+    platform.clock.move(601)
+    assert await platform.poll() == 1
 
 
 async def test_rulings_26_a_push_hook_without_the_secret_starts_nothing(

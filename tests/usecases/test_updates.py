@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 from attrs import define, evolve
 
 from pepeunit.adapters.memory.broker import MemoryBroker
+from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Forbidden, Invalid, Topic
@@ -325,6 +327,38 @@ async def test_o32_a_device_that_goes_silent_times_out(platform: Platform, owner
     row = await platform.row(unit)
     assert (row.update.status, row.update.sent_datetime) == (UpdateStatus.ERROR, None)
     assert await platform.sweep() == 0
+
+
+@define(eq=False)
+class LateDatabase(MemoryDatabase):
+    """Lets something happen before a transaction begins."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        async with MemoryDatabase.begin(self) as tx:
+            yield tx
+
+
+async def test_o32_a_device_that_answers_while_it_is_swept_has_succeeded() -> None:
+    database = LateDatabase()
+    platform = Platform(database=database)
+    commit = platform.remote.push(program(), tag="v1")
+    _, unit = await a_unit(platform, await platform.user("owner"))
+    await platform.send_command(Agent.unit(unit), unit, UPDATE)
+    platform.clock.move(2 * INTERVAL + 1)
+
+    async def answer() -> None:
+        await platform.report(unit, commit)
+
+    database.meanwhile = answer
+    assert await platform.sweep() == 0
+    assert await status(platform, unit) is UpdateStatus.SUCCESS
+    await platform.close()
 
 
 async def test_o14_w13_new_nodes_belong_to_the_units_creator_whoever_updates(

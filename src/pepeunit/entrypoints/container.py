@@ -231,7 +231,12 @@ class UseCases(containers.DeclarativeContainer):
     sync_missing = One(SyncMissing, database=database, mirrors=mirrors, sync=sync_then_update)
     sync_all = One(SyncAll, database=database, sync=sync_then_update)
     poll_remotes = One(
-        PollRemotes, database=database, mirrors=mirrors, keyring=keyring, sync=sync_then_update
+        PollRemotes,
+        database=database,
+        mirrors=mirrors,
+        keyring=keyring,
+        sync=sync_then_update,
+        clock=clock,
     )
     receive_push = One(
         ReceivePush,

@@ -24,8 +24,8 @@ from sqlalchemy import (
     update,
 )
 
+from pepeunit.adapters.postgres.rollout_tables import rollout_members, rollout_rules, rollouts
 from pepeunit.adapters.postgres.statements import Statements, upsert
-from pepeunit.adapters.postgres.tables import rollout_members, rollout_rules, rollouts
 from pepeunit.domain.ids import RepoId, RolloutId
 from pepeunit.domain.registries.version import Sha, Version
 from pepeunit.domain.repos.rollout import (

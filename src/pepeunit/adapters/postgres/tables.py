@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -273,49 +272,3 @@ unit_logs = Table(
 )
 Index("unit_logs_unit_index", unit_logs.c.unit_uuid, unit_logs.c.create_datetime, unit_logs.c.uuid)
 Index("unit_logs_expiration_index", unit_logs.c.expiration_datetime)
-
-rollout_rules = Table(
-    "rollout_rules",
-    metadata,
-    _uuid("repo_uuid", _to("repos.uuid", "rollout_rules_repo_fkey", "CASCADE")),
-    Column("rule", JsonText, nullable=False),
-    PrimaryKeyConstraint("repo_uuid", name="rollout_rules_pkey"),
-)
-
-rollouts = Table(
-    "rollouts",
-    metadata,
-    _uuid("uuid"),
-    _uuid("repo_uuid", _to("repos.uuid", "rollouts_repo_fkey", "CASCADE")),
-    _text("commit"),
-    _text("tag", nullable=True),
-    Column("rule", JsonText, nullable=False),
-    _text("source"),
-    Column("ends", ARRAY(BigInteger), nullable=False),
-    _time("create_datetime"),
-    _time("last_update_datetime"),
-    _time("counted_from_datetime"),
-    _text("state"),
-    _text("reason", nullable=True),
-    _number("stage"),
-    _time("settled_datetime", nullable=True),
-    PrimaryKeyConstraint("uuid", name="rollouts_pkey"),
-)
-Index("rollouts_repo_index", rollouts.c.repo_uuid, rollouts.c.create_datetime, rollouts.c.uuid)
-
-rollout_members = Table(
-    "rollout_members",
-    metadata,
-    _uuid("rollout_uuid", _to("rollouts.uuid", "rollout_members_rollout_fkey", "CASCADE")),
-    _uuid("unit_uuid", _to("units.uuid", "rollout_members_unit_fkey", "CASCADE")),
-    _number("stage"),
-    _text("state"),
-    _text("previous_commit", nullable=True),
-    _text("previous_tag", nullable=True),
-    _text("error", nullable=True),
-    _time("settled_datetime", nullable=True),
-    PrimaryKeyConstraint("rollout_uuid", "unit_uuid", name="rollout_members_pkey"),
-    # Room beside each row for its next state, which then touches no index.
-    postgresql_with={"fillfactor": 70},
-)
-Index("rollout_members_unit_index", rollout_members.c.unit_uuid)

@@ -1,18 +1,19 @@
-"""Let an output feed an input (spec devices.md 7, rulings 11)."""
+"""Let an output feed an input, and end it (spec devices.md 7, rulings 11)."""
 
 from __future__ import annotations
 
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import Action, require_kind
-from pepeunit.domain.errors import Forbidden, Invalid, OverLimit, Topic
+from pepeunit.domain.access.policy import Action, may, require_kind
+from pepeunit.domain.errors import Forbidden, Invalid, NotFound, OverLimit, Topic
 from pepeunit.domain.ids import EdgeId, NodeId
 from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node, NodeType
 from pepeunit.ports.database import Database, Transaction
 from pepeunit.ports.identifiers import NewUuid
+from pepeunit.ports.sessions import Sessions
 from pepeunit.usecases.access.gates import node_for
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
@@ -59,3 +60,40 @@ class CreateEdge:
                     limit=node.max_connections,
                     actual=count,
                 )
+
+
+@frozen
+class DeleteEdge:
+    """For who owns either node; the input's unit gets ``SchemaUpdate``.
+
+    What the edge let the two units see ends with it, at once.
+    """
+
+    database: Database
+    builder: Builder
+    drain: DrainOutbox
+    sessions: Sessions
+
+    async def __call__(self, agent: Agent, output_uuid: NodeId, input_uuid: NodeId) -> None:
+        """Raises ``NotFound`` where there is no such edge, or none the caller may see."""
+        require_kind(agent, AgentKind.USER)
+        async with self.database.begin() as tx:
+            await tx.lock(EDGES_LOCK)
+            edge = await tx.edges.between(output_uuid, input_uuid)
+            output, input_ = await tx.nodes.get(output_uuid), await tx.nodes.get(input_uuid)
+            if edge is None or output is None or input_ is None:
+                raise NotFound("edge not found")
+            if not any(may(agent, Action.CHANGE, node.resource()) for node in (output, input_)):
+                await self._refuse_unseen(tx, agent, output_uuid, input_uuid)
+                raise Forbidden("only the owner of one of the nodes may cut their link")
+            await tx.edges.delete(edge)
+            await self.builder.queue(tx, input_.unit_uuid, CommandKind.SCHEMA_UPDATE)
+        await self.sessions.recheck()
+        await self.drain(input_.unit_uuid)
+
+    async def _refuse_unseen(self, tx: Transaction, agent: Agent, *nodes: NodeId) -> None:
+        try:
+            for uuid in nodes:
+                await node_for(tx, agent, Action.SEE, uuid)
+        except NotFound:
+            raise NotFound("edge not found") from None
