@@ -21,8 +21,10 @@ from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
+from pepeunit.entrypoints.http.rollouts import RolloutDoor
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.site import HttpLimits, Site
 from pepeunit.entrypoints.http.units import UnitDoor
@@ -31,7 +33,16 @@ from pepeunit.entrypoints.settings import Settings
 
 D = TypeVar("D")
 
-DOORS: tuple[type[Door], ...] = (UserDoor, RegistryDoor, RepoDoor, UnitDoor, DeviceDoor, NodeDoor)
+DOORS: tuple[type[Door], ...] = (
+    UserDoor,
+    RegistryDoor,
+    RepoDoor,
+    RolloutDoor,
+    ReadmeDoor,
+    UnitDoor,
+    DeviceDoor,
+    NodeDoor,
+)
 
 
 def filled(use: UseCases, door: type[D], **given: Any) -> D:

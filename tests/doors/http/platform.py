@@ -21,8 +21,10 @@ from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
+from pepeunit.entrypoints.http.rollouts import RolloutDoor
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
@@ -68,6 +70,7 @@ from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
+from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
 from pepeunit.usecases.updates.update_repo import (
     BulkUpdate,
     StartRollout,
@@ -151,6 +154,12 @@ class Platform:
                 bulk_update=BulkUpdate(followers, self.background),
                 delete_repo=DeleteRepo(database),
             ),
+            RolloutDoor(
+                GetRollout(database),
+                SetRolloutRule(database),
+                SteerRollout(database, programs, advance, self.background, clock),
+            ),
+            ReadmeDoor(),
             *self._devices(programs, builder, drain, update_unit),
             NodeDoor(
                 get_node=GetNode(database),
