@@ -103,7 +103,13 @@ async def test_members_are_taken_in_order_and_a_unit_that_is_gone_is_passed_over
         await tx.rollouts.put_members(rollout.uuid, [members[2], stranger, members[0], members[1]])
         assert list(await tx.rollouts.members(rollout.uuid, OPEN, 9)) == members
         assert list(await tx.rollouts.members(rollout.uuid, OPEN, 1)) == members[:1]
-        assert list(await tx.rollouts.members(rollout.uuid, OPEN, 9, stage=1)) == members[1:]
+        assert (
+            list(await tx.rollouts.members(rollout.uuid, OPEN, 9, among=[units[1].uuid]))
+            == members[1:2]
+        )
+        assert list(await tx.rollouts.waiting(rollout.uuid, 1)) == [units[1].uuid, units[2].uuid]
+        await tx.units.mark_presence(units[2].uuid, is_online=True, at=NOON)
+        assert list(await tx.rollouts.waiting(rollout.uuid, 1)) == [units[2].uuid, units[1].uuid]
         assert list(await tx.rollouts.members(rollout.uuid, [M.FAILED], 9)) == []
         await tx.units.delete(units[1].uuid)
         assert await tx.rollouts.counts(rollout.uuid) == [

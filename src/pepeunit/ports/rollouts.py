@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from pepeunit.domain.ids import RepoId, RolloutId
+from pepeunit.domain.ids import RepoId, RolloutId, UnitId
 from pepeunit.domain.repos.rollout import Member, MemberState, Rollout, StageCount
 from pepeunit.domain.repos.rollout_rule import RolloutRule
 
@@ -48,9 +48,13 @@ class Rollouts(Protocol):
         states: Collection[MemberState],
         limit: int,
         *,
-        stage: int | None = None,
+        among: Collection[UnitId] | None = None,
     ) -> Sequence[Member]:
-        """Up to ``limit`` members in these states in the order of their units."""
+        """Up to ``limit`` members in these states, of these units, in the order of units."""
+        ...
+
+    async def waiting(self, uuid: RolloutId, stage: int) -> Sequence[UnitId]:
+        """The units of the stage that have not moved: connected ones first, then in order."""
         ...
 
     async def settle(self, rollout: Rollout, now: datetime) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from pepeunit.adapters.memory.world import View
-from pepeunit.domain.ids import RepoId, RolloutId
+from pepeunit.domain.ids import RepoId, RolloutId, UnitId
 from pepeunit.domain.repos.rollout import (
     TOUCHED,
     Member,
@@ -81,14 +81,23 @@ class MemoryRollouts:
         states: Collection[MemberState],
         limit: int,
         *,
-        stage: int | None = None,
+        among: Collection[UnitId] | None = None,
     ) -> Sequence[Member]:
         found = [
             row
             for row in self._of(uuid)
-            if row.state in states and (stage is None or row.stage == stage)
+            if row.state in states and (among is None or row.unit_uuid in among)
         ]
         return found[:limit]
+
+    async def waiting(self, uuid: RolloutId, stage: int) -> Sequence[UnitId]:
+        units = self.view.world.units
+        found = [
+            row.unit_uuid
+            for row in self._of(uuid)
+            if row.stage == stage and row.state is MemberState.WAITING
+        ]
+        return sorted(found, key=lambda unit: not units[unit].is_online)
 
     async def settle(self, rollout: Rollout, now: datetime) -> int:
         world = self.view.for_writing()

@@ -25,8 +25,10 @@ from sqlalchemy import (
 )
 
 from pepeunit.adapters.postgres.rollout_tables import rollout_members, rollout_rules, rollouts
+from pepeunit.adapters.postgres.selecting import one_of
 from pepeunit.adapters.postgres.statements import Statements, upsert
-from pepeunit.domain.ids import RepoId, RolloutId
+from pepeunit.adapters.postgres.tables import units
+from pepeunit.domain.ids import RepoId, RolloutId, UnitId
 from pepeunit.domain.registries.version import Sha, Version
 from pepeunit.domain.repos.rollout import (
     TOUCHED,
@@ -63,6 +65,16 @@ _UNFINISHED: Final = (
         )
     )
     .order_by(rollouts.c.uuid)
+)
+_WAITING: Final = (
+    select(rollout_members.c.unit_uuid)
+    .join_from(rollout_members, units, units.c.uuid == rollout_members.c.unit_uuid)
+    .where(
+        _OF,
+        rollout_members.c.stage == bindparam("of_stage"),
+        rollout_members.c.state == MemberState.WAITING.value,
+    )
+    .order_by(units.c.is_online.desc(), rollout_members.c.unit_uuid)
 )
 _COUNTS: Final = (
     select(rollout_members.c.stage, rollout_members.c.state, func.count().label("units"))
@@ -237,7 +249,7 @@ class PostgresRollouts:
         states: Collection[MemberState],
         limit: int,
         *,
-        stage: int | None = None,
+        among: Collection[UnitId] | None = None,
     ) -> Sequence[Member]:
         statement = (
             select(rollout_members)
@@ -248,9 +260,13 @@ class PostgresRollouts:
             .order_by(rollout_members.c.unit_uuid)
             .limit(limit)
         )
-        if stage is not None:
-            statement = statement.where(rollout_members.c.stage == stage)
+        if among is not None:
+            statement = statement.where(one_of(rollout_members.c.unit_uuid, among))
         return tuple(map(to_member, await self.statements.read(statement)))
+
+    async def waiting(self, uuid: RolloutId, stage: int) -> Sequence[UnitId]:
+        found = await self.statements.read(_WAITING, {"uuid": uuid, "of_stage": stage})
+        return found.scalars().all()
 
     async def settle(self, rollout: Rollout, now: datetime) -> int:
         settled = await self.statements.write(

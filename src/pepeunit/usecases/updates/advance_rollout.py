@@ -53,14 +53,18 @@ class AdvanceRollout:
                 return queued
             if rollout.state is RolloutState.RETURNED:
                 return queued + await self._send_back(rollout)
-            if not rollout.is_running or not await self._waiting(rollout):
+            units = await self._waiting(rollout) if rollout.is_running else ()
+            if not units:
                 return queued
             if to is None:
                 to = await self._destination(rollout)
-            while (moved := await self._move_batch(uuid, rollout.stage, to)) is not None:
+            for start in range(0, len(units), BATCH_UNITS):
+                batch = units[start : start + BATCH_UNITS]
+                moved = await self._move_batch(uuid, rollout.stage, to, batch)
+                if moved is None:
+                    return queued
                 queued += moved
-                if moved:
-                    await self.drain()
+                await self.drain()
 
     async def everywhere(self) -> None:
         """The round: every rollout with something left to do."""
@@ -98,13 +102,9 @@ class AdvanceRollout:
                 return judged
             return rollout
 
-    async def _waiting(self, rollout: Rollout) -> bool:
+    async def _waiting(self, rollout: Rollout) -> Sequence[UnitId]:
         async with self.database.read() as rows:
-            return bool(
-                await rows.rollouts.members(
-                    rollout.uuid, [MemberState.WAITING], 1, stage=rollout.stage
-                )
-            )
+            return await rows.rollouts.waiting(rollout.uuid, rollout.stage)
 
     async def _destination(self, rollout: Rollout, version: Version | None = None) -> Destination:
         repo, registry = await self._sources(rollout)
@@ -120,48 +120,37 @@ class AdvanceRollout:
             raise NotFound("repo not found")
         return repo, registry
 
-    async def _move_batch(self, uuid: RolloutId, stage: int, to: Destination) -> int | None:
-        """How many commands one batch queued; None when the stage has no unit left to move."""
-        async with self.database.read() as rows:
-            members = await rows.rollouts.members(
-                uuid, [MemberState.WAITING], BATCH_UNITS, stage=stage
-            )
-        if not members:
-            return None
+    async def _move_batch(
+        self, uuid: RolloutId, stage: int, to: Destination, units: Sequence[UnitId]
+    ) -> int | None:
+        """How many commands were queued; None when the rollout went on or was held meanwhile."""
         try:
-            return await self._move_members(uuid, stage, to)
+            return await self._move_units(uuid, stage, to, units)
         except Unavailable:
             raise
         except Exception:
-            log.exception("a batch of rollout %s failed and is tried unit by unit", uuid)
-        queued = 0
-        for member in members:
-            try:
-                queued += await self._move_members(uuid, stage, to, member.unit_uuid) or 0
-            except Unavailable:
-                raise
-            except Exception:
-                log.exception("unit %s could not be updated", member.unit_uuid)
-                await self._give_up(uuid, member)
-        return queued
+            if len(units) == 1:
+                log.exception("unit %s could not be updated", units[0])
+                return await self._give_up(uuid, units)
+            log.warning("a batch of rollout %s failed and is tried unit by unit", uuid)
+        queued = [await self._move_batch(uuid, stage, to, [unit]) for unit in units]
+        return sum(moved or 0 for moved in queued)
 
-    async def _move_members(
-        self, uuid: RolloutId, stage: int, to: Destination, only: UnitId | None = None
+    async def _move_units(
+        self, uuid: RolloutId, stage: int, to: Destination, chosen: Sequence[UnitId]
     ) -> int | None:
-        """None when the rollout went on or was held meanwhile."""
         async with self.database.begin() as tx:
             rollout = await tx.rollouts.get(uuid, for_update=True)
             if rollout is None or not rollout.is_running or rollout.stage != stage:
                 return None
             members = await tx.rollouts.members(
-                uuid, [MemberState.WAITING], BATCH_UNITS, stage=stage
+                uuid, [MemberState.WAITING], len(chosen), among=chosen
             )
-            chosen = [row for row in members if only is None or row.unit_uuid == only]
-            units = await self._locked(tx, chosen, to)
+            units = await self._locked(tx, members, to)
             queued = await self.move(tx, list(units.values()), to, ignore_backoff=True)
             now = self.clock()
             await tx.rollouts.put_members(
-                uuid, [_touched(row, units.get(row.unit_uuid), now) for row in chosen]
+                uuid, [_touched(row, units.get(row.unit_uuid), now) for row in members]
             )
         return queued
 
@@ -176,16 +165,22 @@ class AdvanceRollout:
             if unit.is_auto_update_from_repo_unit and unit.repo_uuid == to.repo.uuid
         }
 
-    async def _give_up(self, uuid: RolloutId, member: Member) -> None:
-        failed = evolve(
-            member,
-            state=MemberState.FAILED,
-            error="the unit could not be updated, the log of the platform tells why",
-            settled_datetime=self.clock(),
-        )
+    async def _give_up(self, uuid: RolloutId, units: Sequence[UnitId]) -> int:
         async with self.database.begin() as tx:
-            if await tx.rollouts.get(uuid, for_update=True) is not None:
-                await tx.rollouts.put_members(uuid, [failed])
+            members = await tx.rollouts.members(
+                uuid, [MemberState.WAITING], len(units), among=units
+            )
+            failed = [
+                evolve(
+                    row,
+                    state=MemberState.FAILED,
+                    error="the unit could not be updated, the log of the platform tells why",
+                    settled_datetime=self.clock(),
+                )
+                for row in members
+            ]
+            await tx.rollouts.put_members(uuid, failed)
+        return 0
 
     async def _send_back(self, rollout: Rollout) -> int:
         queued = 0
