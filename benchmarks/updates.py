@@ -189,6 +189,18 @@ async def _answer(pipe: Pipe, seconds: float):
     return pipe.recv()
 
 
+async def _all_online(use: UseCases, units: list[UnitId]) -> None:
+    """Presence is written behind the connects."""
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while True:
+        async with use.database().read() as rows:
+            found = await rows.units.get_many(units)
+        if all(unit.is_online for unit in found):
+            return
+        assert time.monotonic() < deadline, "not every device is marked online"
+        await asyncio.sleep(0.5)
+
+
 async def measure(up: Running, forge: Forge, units: int, connected: int) -> None:
     use = up.use
     registry, repo, fleet = await _fleet(use, forge, units)
@@ -205,6 +217,7 @@ async def measure(up: Running, forge: Forge, units: int, connected: int) -> None
         await _answer(ours, WAIT_SECONDS_MAX)
         await forge.commit(PROJECT, _files("v2"), "second", tag="v2")
         await use.synchronise()(registry)
+        await _all_online(use, fleet[:connected])
         before, peak = resident_bytes(), 0
 
         async def watch() -> None:

@@ -171,7 +171,9 @@ class Platform:
         self.drain = DrainOutbox(database, self.broker, clock, DOMAIN)
         self.update_unit = UpdateUnit(database, self.programs, self.builder)
         self.move = MoveUnits(self.programs, self.builder, clock)
-        self.advance = AdvanceRollout(database, self.programs, self.move, self.drain, clock)
+        self.advance = AdvanceRollout(
+            database, self.programs, self.move, self.drain, self.leases, clock
+        )
         self.followers = UpdateFollowers(
             database,
             self.programs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -303,12 +303,10 @@ async def test_o31_a_bug_at_one_unit_does_not_stop_the_others(
     commit = await new_tag(platform, repo)
 
     class Troubled(Builder):
-        async def rebuild(
-            self, tx: Transaction, units_: Sequence[Unit], program: Program
-        ) -> list[Unit]:
-            if units[1] in (unit.uuid for unit in units_):
+        def built_for(self, unit: Unit, program: Program) -> Unit:
+            if unit.uuid == units[1]:
                 raise ZeroDivisionError
-            return await super().rebuild(tx, units_, program)
+            return super().built_for(unit, program)
 
     troubled = evolve(platform.move, builder=Troubled(platform.clock, platform.ids))
     advance = evolve(platform.advance, move=troubled)

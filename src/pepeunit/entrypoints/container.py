@@ -134,6 +134,7 @@ class UseCases(containers.DeclarativeContainer):
         programs=programs,
         move=move_units,
         drain=drain,
+        leases=ports.leases,
         clock=clock,
     )
     followers = One(

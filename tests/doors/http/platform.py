@@ -137,7 +137,7 @@ class Platform:
         drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
         update_unit = UpdateUnit(database, programs, builder)
         move = MoveUnits(programs, builder, clock)
-        advance = AdvanceRollout(database, programs, move, drain, clock)
+        advance = AdvanceRollout(database, programs, move, drain, MemoryLeases(), clock)
         start = StartRollout(database, programs, clock, uuid4)
         followers = UpdateFollowers(database, programs, start, advance, move, drain)
         return [

@@ -24,6 +24,7 @@ from pepeunit.domain.repos.rollout import (
 from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database, Transaction
+from pepeunit.ports.leases import Leases
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import BATCH_UNITS, Destination, MoveUnits
 from pepeunit.usecases.updates.programs import Programs
@@ -39,13 +40,19 @@ class AdvanceRollout:
     programs: Programs
     move: MoveUnits
     drain: DrainOutbox
+    leases: Leases
     clock: Clock
 
     async def __call__(self, uuid: RolloutId, to: Destination | None = None) -> int:
         """How many commands were queued; ``to`` is the rollout's version when it is read already.
 
-        Raises ``Refused`` when the version can no longer be read.
+        Nothing is done while another round, here or in another process, is at it. Raises
+        ``Refused`` when the version can no longer be read.
         """
+        async with self.leases.hold(f"rollout:{uuid}") as ours:
+            return await self._advance(uuid, to) if ours else 0
+
+    async def _advance(self, uuid: RolloutId, to: Destination | None) -> int:
         queued = 0
         while True:
             rollout = await self._judge(uuid)

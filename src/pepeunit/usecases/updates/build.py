@@ -33,14 +33,24 @@ class Builder:
         New nodes belong to the unit's creator, who gets the permission with the unit itself (O14).
         Units that listened to a removed output are told by ``SchemaUpdate`` (O17).
         """
-        (built,) = await self.rebuild(tx, [unit], program)
+        await self.rebuild_nodes(tx, [unit], program)
+        built = self.built_for(unit, program)
         await tx.units.put(built)
         return built
 
-    async def rebuild(self, tx: Transaction, units: Sequence[Unit], program: Program) -> list[Unit]:
-        """The same for many stored units, which the caller has to store once more."""
+    def built_for(self, unit: Unit, program: Program) -> Unit:
+        """The unit as it is to be stored once its nodes are the program's."""
+        return evolve(
+            unit,
+            built_commit=program.version.commit,
+            built_tag=program.version.tag,
+            last_update_datetime=self.clock(),
+        )
+
+    async def rebuild_nodes(self, tx: Transaction, units: Sequence[Unit], program: Program) -> None:
+        """Give stored units the nodes of the program."""
         if not units:
-            return []
+            return
         now = self.clock()
         nodes: dict[UnitId, list[Node]] = {unit.uuid: [] for unit in units}
         for node in await tx.nodes.of_units(nodes):
@@ -58,16 +68,6 @@ class Builder:
                 await self.queue(tx, listener, CommandKind.SCHEMA_UPDATE)
         await tx.nodes.put(made)
         await tx.permissions.put([row for node in made for row in self._grants(node)])
-        version = program.version
-        return [
-            evolve(
-                unit,
-                built_commit=version.commit,
-                built_tag=version.tag,
-                last_update_datetime=now,
-            )
-            for unit in units
-        ]
 
     async def queue_update(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
         """Queue ``Update`` and put the unit in ``RequestSent``."""

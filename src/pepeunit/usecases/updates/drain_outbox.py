@@ -16,6 +16,8 @@ from pepeunit.ports.publisher import Publisher
 
 BATCH_COMMANDS = 200
 RETRY_SECONDS = 300.0
+LATE_SECONDS = 1.0
+"""A unit's time to answer counts anew from a delivery that comes later than this."""
 
 
 @frozen
@@ -54,10 +56,15 @@ class DrainOutbox:
     async def _settle(self, sent: list[PendingCommand]) -> None:
         async with self.database.begin() as tx:
             await tx.outbox.delete([command.uuid for command in sent])
-            updated = [one.unit_uuid for one in sent if one.kind is CommandKind.UPDATE]
+            now = self.clock()
+            since = now - timedelta(seconds=LATE_SECONDS)
+            updated = [
+                one.unit_uuid
+                for one in sent
+                if one.kind is CommandKind.UPDATE and one.create_datetime <= since
+            ]
             if not updated:
                 return
-            now = self.clock()
             await tx.units.put_many(
                 [
                     evolve(unit, update=unit.update.sent(now))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 
 from attrs import evolve, field, frozen
 
 from pepeunit.domain.errors import Invalid, Refused, Topic
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind, PendingCommand
+from pepeunit.domain.nodes.node import NodeType
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.registries.version import Sha, Version
 from pepeunit.domain.repos.repo import Repo
@@ -35,6 +37,10 @@ class Destination:
     repo: Repo
     program: Program
     running: dict[Sha, SchemaExample | None] = field(factory=dict)
+
+    @cached_property
+    def node_names(self) -> frozenset[tuple[NodeType, str]]:
+        return frozenset(self.program.schema.node_names())
 
     @property
     def version(self) -> Version:
@@ -74,10 +80,12 @@ class MoveUnits:
             else:
                 able.append(unit)
         moving = [unit for unit in able if unit.built_commit != to.version.commit]
-        moved = await self.builder.rebuild(tx, moving, to.program)
+        await self.builder.rebuild_nodes(
+            tx, [unit for unit in moving if not await self._has_nodes_of(unit, to)], to.program
+        )
         commands: list[PendingCommand] = []
         stored: list[Unit] = []
-        for unit in moved:
+        for unit in (self.builder.built_for(before, to.program) for before in moving):
             if not unit.runs_built_version:
                 commands.append(self.builder.update_command(unit, programs[unit.uuid]))
                 stored.append(evolve(unit, update=unit.update.sent(self.clock())))
@@ -112,11 +120,21 @@ class MoveUnits:
         for commit in (unit.current_commit_version, unit.built_commit):
             if commit is None:
                 continue
-            if commit not in to.running:
-                to.running[commit] = await self._schema(to, commit)
-            if (schema := to.running[commit]) is not None:
+            if (schema := await self._known_schema(commit, to)) is not None:
                 return schema
         raise Invalid("the unit has no built version yet", Topic.UNIT)
+
+    async def _has_nodes_of(self, unit: Unit, to: Destination) -> bool:
+        """Whether the version it is built for asks for the same nodes: most new versions do."""
+        if unit.built_commit is None:
+            return False
+        schema = await self._known_schema(unit.built_commit, to)
+        return schema is not None and set(schema.node_names()) == to.node_names
+
+    async def _known_schema(self, commit: Sha, to: Destination) -> SchemaExample | None:
+        if commit not in to.running:
+            to.running[commit] = await self._schema(to, commit)
+        return to.running[commit]
 
     async def _schema(self, to: Destination, commit: Sha) -> SchemaExample | None:
         try:

@@ -17,7 +17,7 @@ from pepeunit.domain.errors import Conflict, Refused, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, RepoId, RolloutId, UnitId
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.repos.repo import Repo
-from pepeunit.domain.repos.rollout import Member, Rollout, RolloutState
+from pepeunit.domain.repos.rollout import Member, MemberState, Rollout, RolloutState
 from pepeunit.domain.repos.rollout_rule import ALL_AT_ONCE, RolloutRule, RuleSource
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
@@ -139,10 +139,9 @@ class UpdateFollowers:
             queued = await self.advance(rollout.uuid, to)
             async with self.database.read() as rows:
                 now = await rows.rollouts.get(rollout.uuid)
-            if now is None or now.holds_units_back or (now.is_running and not now.is_in_last_stage):
+                waits = await rows.rollouts.members(rollout.uuid, [MemberState.WAITING], 1)
+            if queued or waits or now is None or now.holds_units_back:
                 return queued
-            if queued:
-                return queued  # each of them has just been told
         return await self._nudge(to, ignore_backoff)
 
     async def _target(self, repo: Repo, registry: Registry) -> Destination:
