@@ -221,3 +221,10 @@ async def test_many_rows_are_put_and_read_as_single_ones_are(database: Database)
         assert {node.uuid for node in found} == {nodes[0].uuid, nodes[1].uuid}
         claimed = await tx.outbox.claim(NOON, NOON, 9)
         assert {command.uuid for command in claimed} == {command.uuid for command in commands}
+
+
+async def test_names_that_are_taken(database: Database) -> None:
+    home = await stored(database)
+    async with database.read() as rows:
+        assert list(await rows.units.taken([home.unit.name, "free"])) == [home.unit.name]
+        assert list(await rows.units.taken([])) == []

@@ -48,10 +48,13 @@ from pepeunit.usecases.repos.create_repo import CreateRepo
 from pepeunit.usecases.repos.edit_repo import DeleteRepo, EditRepo
 from pepeunit.usecases.repos.read_repos import GetRepo, GetRepoVersions, ListPlatforms, ListRepos
 from pepeunit.usecases.samples.ingest import Ingest
+from pepeunit.usecases.units.command_units import CommandUnits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.export_units import ExportUnits
+from pepeunit.usecases.units.import_units import ImportUnits
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
@@ -321,6 +324,9 @@ class UseCases(containers.DeclarativeContainer):
         update_unit=update_unit,
         drain=drain,
     )
+    import_units = One(ImportUnits, database=database, create_unit=create_unit, new_uuid=new_uuid)
+    export_units = One(ExportUnits, database=database)
+    command_units = One(CommandUnits, database=database, send_command=send_command)
     list_unit_logs = One(ListUnitLogs, database=database, logs=logs, clock=clock)
 
     # nodes

@@ -18,6 +18,7 @@ from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.app import make_app, make_runner
+from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
@@ -39,6 +40,7 @@ DOORS: tuple[type[Door], ...] = (
     RepoDoor,
     RolloutDoor,
     ReadmeDoor,
+    BulkDoor,
     UnitDoor,
     DeviceDoor,
     NodeDoor,

@@ -48,6 +48,10 @@ class Units(Protocol):
         """Those of them that exist, in the order of their ids."""
         ...
 
+    async def taken(self, names: Collection[str]) -> Sequence[str]:
+        """Those of the names that a unit has, whoever may see it."""
+        ...
+
     async def find(self, query: UnitQuery) -> Page[Unit]: ...
 
     async def following(self, repo: RepoId) -> Sequence[UnitId]:

@@ -18,6 +18,7 @@ from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
@@ -57,10 +58,13 @@ from pepeunit.usecases.registries.synchronise import Synchronise
 from pepeunit.usecases.repos.create_repo import CreateRepo
 from pepeunit.usecases.repos.edit_repo import DeleteRepo, EditRepo
 from pepeunit.usecases.repos.read_repos import GetRepo, GetRepoVersions, ListPlatforms, ListRepos
+from pepeunit.usecases.units.command_units import CommandUnits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.export_units import ExportUnits
+from pepeunit.usecases.units.import_units import ImportUnits
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
@@ -210,14 +214,21 @@ class Platform:
 
     def _devices(
         self, programs: Programs, builder: Builder, drain: DrainOutbox, update_unit: UpdateUnit
-    ) -> tuple[UnitDoor, DeviceDoor]:
+    ) -> tuple[BulkDoor, UnitDoor, DeviceDoor]:
         database, clock = self.database, self.clock
         vault = EnvVault(self.cipher, self.tokens, FACTS)
         rules = UnitRules(programs)
         get_env = GetEnv(database, vault, programs)
         get_schema = GetSchema(database, programs, FACTS.domain)
+        create_unit = CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret)
+        send_command = SendCommand(database, programs, builder, update_unit, drain)
+        bulk = BulkDoor(
+            ImportUnits(database, create_unit, uuid4),
+            ExportUnits(database),
+            CommandUnits(database, send_command),
+        )
         units = UnitDoor(
-            create_unit=CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret),
+            create_unit=create_unit,
             get_unit=GetUnit(database),
             list_units=ListUnits(database),
             edit_unit=EditUnit(database, rules, builder, drain, self.broker, clock),
@@ -234,7 +245,7 @@ class Platform:
             get_archive=GetArchive(database, get_env, get_schema, OwnFiles()),
             get_state_storage=GetStateStorage(database, self.cipher),
             set_state_storage=SetStateStorage(database, self.cipher),
-            send_command=SendCommand(database, programs, builder, update_unit, drain),
+            send_command=send_command,
             answer_broker=AnswerBroker(self.authenticate, authorize),
         )
-        return units, devices
+        return bulk, units, devices

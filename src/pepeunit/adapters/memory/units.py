@@ -45,6 +45,10 @@ class MemoryUnits:
         units = self.view.locked(for_update=for_update).units
         return [units[uuid] for uuid in sorted(set(uuids)) if uuid in units]
 
+    async def taken(self, names: Collection[str]) -> Sequence[str]:
+        wanted = set(names)
+        return sorted(unit.name for unit in self.view.world.units.values() if unit.name in wanted)
+
     async def find(self, query: UnitQuery) -> Page[Unit]:
         world = self.view.world
         matches = searcher(query.search)

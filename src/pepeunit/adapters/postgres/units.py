@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 from attrs import frozen
-from sqlalchemy import bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, func, or_, select, update
 
 from pepeunit.adapters.postgres.nodes import matching
 from pepeunit.adapters.postgres.selecting import filters, one_of, ordered, page, searched, visible
@@ -36,6 +36,11 @@ _FOLLOWING: Final = (
     select(units.c.uuid)
     .where(_OF_REPO, units.c.is_auto_update_from_repo_unit)
     .order_by(units.c.uuid)
+)
+_TAKEN: Final = (
+    select(units.c.name)
+    .where(units.c.name == any_(bindparam("names", type_=ARRAY(Text))))
+    .order_by(units.c.name.collate("C"))
 )
 _BEHIND: Final = _FOLLOWING.where(
     or_(
@@ -166,6 +171,10 @@ class PostgresUnits:
         else:
             found = await self.statements.read(statement)
         return tuple(map(to_unit, found))
+
+    async def taken(self, names: Collection[str]) -> Sequence[str]:
+        found = await self.statements.read(_TAKEN, {"names": list(names)})
+        return found.scalars().all()
 
     async def find(self, query: UnitQuery) -> Page[Unit]:
         columns = units.c
