@@ -278,6 +278,8 @@ async def test_a_crash_between_batches_loses_no_unit(
     class Dying:
         calls = 0
 
+        async def prepare(self, *_: Any) -> None: ...
+
         async def __call__(self, tx: Transaction, *args: Any, **kwargs: Any) -> int:
             self.calls += 1
             queued = await platform.move(tx, *args, **kwargs)

@@ -11,8 +11,13 @@ from dependency_injector import containers, providers
 
 from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.domain.users.registration import Registration
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.access.quotas import Quotas
+from pepeunit.usecases.audit.read_audit import ListAudit, PurgeAudit
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.admit_device import AdmitDevice
@@ -20,11 +25,15 @@ from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTo
 from pepeunit.usecases.messages.presence import TrackPresence
 from pepeunit.usecases.messages.receive import ReceiveMessages, StoreState
 from pepeunit.usecases.nodes.edit_node import EditNode
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
+from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
     DescribeRegistry,
@@ -54,11 +63,13 @@ from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
 from pepeunit.usecases.units.export_units import ExportUnits
+from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.import_units import ImportUnits
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
+from pepeunit.usecases.units.tokens import EndOldTokens, RevokeUnitToken, RotateUnitToken
 from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
@@ -73,11 +84,15 @@ from pepeunit.usecases.updates.update_repo import (
     UpdateRepoUnits,
 )
 from pepeunit.usecases.updates.update_unit import UpdateUnit
+from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
+from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
 from pepeunit.usecases.users.first_admin import EnsureAdmin, ResetPassword
+from pepeunit.usecases.users.invites import CreateInvite, ListInvites, RevokeInvite
 from pepeunit.usecases.users.read_users import GetUser, ListUsers
 from pepeunit.usecases.users.sign_in import SignIn
+from pepeunit.usecases.users.sign_out import SignOutEverywhere, SignOutUser
 from pepeunit.usecases.users.sign_up import SignUp
 
 One = providers.Singleton
@@ -104,10 +119,10 @@ class UseCases(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     facts = providers.Dependency(instance_of=InstanceFacts)
 
-    database = ports.database
     mirrors = ports.mirrors
     clock = ports.clock
     new_uuid = ports.new_uuid
+    database = One(RecordingDatabase, inner=ports.database, clock=clock, new_uuid=new_uuid)
     new_secret = ports.new_secret
     passwords = ports.passwords
     tokens = ports.tokens
@@ -120,14 +135,53 @@ class UseCases(containers.DeclarativeContainer):
     sync_wait_seconds = settings.provided.git.sync_wait_seconds
 
     background = One(Background)
-    authenticate = One(Authenticate, database=database, tokens=tokens, clock=clock, domain=domain)
+    authenticate = One(
+        Authenticate,
+        database=database,
+        tokens=tokens,
+        clock=clock,
+        sessions=sessions,
+        domain=domain,
+    )
+
+    # audit, names, quotas
+    record_acts = One(RecordActs, database=database)
+    list_audit = One(ListAudit, database=database)
+    purge_audit = One(
+        PurgeAudit,
+        database=database,
+        clock=clock,
+        retention_days=settings.provided.people.audit_retention_days,
+    )
+    name_symbols = settings.provided.people.name_symbols
+    password_symbols = settings.provided.people.password_symbols
+    quotas = One(
+        Quotas,
+        registries_max=settings.provided.people.quota_registries_max,
+        repos_max=settings.provided.people.quota_repos_max,
+        units_max=settings.provided.people.quota_units_max,
+        disk_mib=settings.provided.people.quota_disk_mib,
+    )
+
+    # what reaches code hosts
+    keyring = One(Keyring, database=database, cipher=cipher, hosts=ports.code_hosts)
+    fetch_firmware = One(FetchFirmware, files=ports.firmware_files, keyring=keyring)
+    announce_firmware = One(AnnounceFirmware, fetch=fetch_firmware, api_url=facts.provided.api_url)
 
     # updates
     programs = One(Programs, mirrors=mirrors, topic_symbols=settings.provided.people.topic_symbols)
     builder = One(Builder, clock=clock, new_uuid=new_uuid)
     drain = One(DrainOutbox, database=database, publisher=publisher, clock=clock, domain=domain)
-    update_unit = One(UpdateUnit, database=database, programs=programs, builder=builder)
-    move_units = One(MoveUnits, programs=programs, builder=builder, clock=clock)
+    update_unit = One(
+        UpdateUnit,
+        database=database,
+        programs=programs,
+        builder=builder,
+        announce=announce_firmware,
+    )
+    move_units = One(
+        MoveUnits, programs=programs, builder=builder, announce=announce_firmware, clock=clock
+    )
     start_rollout = One(
         StartRollout, database=database, programs=programs, clock=clock, new_uuid=new_uuid
     )
@@ -173,6 +227,9 @@ class UseCases(containers.DeclarativeContainer):
         clock=clock,
         new_uuid=new_uuid,
         first_user_is_admin=settings.provided.features.first_user_admin,
+        registration=providers.Callable(Registration, settings.provided.people.registration),
+        name_symbols=name_symbols,
+        password_symbols=password_symbols,
     )
     sign_in = One(
         SignIn,
@@ -187,7 +244,24 @@ class UseCases(containers.DeclarativeContainer):
     )
     get_user = One(GetUser, database=database)
     list_users = One(ListUsers, database=database)
-    edit_user = One(EditUser, database=database, passwords=passwords)
+    edit_user = One(
+        EditUser,
+        database=database,
+        passwords=passwords,
+        name_symbols=name_symbols,
+        password_symbols=password_symbols,
+    )
+    sign_out_everywhere = One(SignOutEverywhere, database=database)
+    sign_out_user = One(SignOutUser, database=database)
+    change_role = One(ChangeRole, database=database)
+    create_invite = One(
+        CreateInvite, database=database, clock=clock, new_uuid=new_uuid, new_secret=new_secret
+    )
+    list_invites = One(ListInvites, database=database, clock=clock)
+    revoke_invite = One(RevokeInvite, database=database)
+    delete_user = One(
+        DeleteUser, database=database, builder=builder, drain=drain, sessions=sessions, logs=logs
+    )
     block_user = One(BlockUser, database=database, sessions=sessions)
     unblock_user = One(UnblockUser, database=database)
     ensure_admin = One(EnsureAdmin, database=database, sign_up=sign_up, new_secret=new_secret)
@@ -196,7 +270,6 @@ class UseCases(containers.DeclarativeContainer):
     )
 
     # registries
-    keyring = One(Keyring, database=database, cipher=cipher, hosts=ports.code_hosts)
     synchronise = One(
         Synchronise,
         database=database,
@@ -216,6 +289,7 @@ class UseCases(containers.DeclarativeContainer):
         clock=clock,
         new_uuid=new_uuid,
         wait_seconds=sync_wait_seconds,
+        quotas=quotas,
     )
     describe_registry = One(DescribeRegistry, mirrors=mirrors)
     get_registry = One(GetRegistry, database=database, describe=describe_registry)
@@ -252,7 +326,9 @@ class UseCases(containers.DeclarativeContainer):
     get_push_secret = One(
         GetPushSecret, database=database, instance_key=settings.provided.keys.secret_key
     )
-    delete_registry = One(DeleteRegistry, database=database, mirrors=mirrors)
+    delete_registry = One(
+        DeleteRegistry, database=database, mirrors=mirrors, firmware=ports.firmware_files
+    )
 
     recover_syncs = One(
         RecoverSyncs,
@@ -264,20 +340,31 @@ class UseCases(containers.DeclarativeContainer):
 
     # repos
     create_repo = One(
-        CreateRepo, database=database, mirrors=mirrors, clock=clock, new_uuid=new_uuid
+        CreateRepo,
+        database=database,
+        mirrors=mirrors,
+        clock=clock,
+        new_uuid=new_uuid,
+        quotas=quotas,
+        name_symbols=name_symbols,
     )
     get_repo = One(GetRepo, database=database)
     list_repos = One(ListRepos, database=database)
     get_repo_versions = One(GetRepoVersions, database=database, programs=programs)
     list_platforms = One(ListPlatforms, database=database, programs=programs)
     edit_repo = One(
-        EditRepo, database=database, programs=programs, followers=followers, clock=clock
+        EditRepo,
+        database=database,
+        programs=programs,
+        followers=followers,
+        clock=clock,
+        name_symbols=name_symbols,
     )
     delete_repo = One(DeleteRepo, database=database)
 
     # units
     vault = One(EnvVault, cipher=cipher, tokens=tokens, facts=facts)
-    unit_rules = One(UnitRules, programs=programs)
+    unit_rules = One(UnitRules, programs=programs, name_symbols=name_symbols)
     create_unit = One(
         CreateUnit,
         database=database,
@@ -287,6 +374,7 @@ class UseCases(containers.DeclarativeContainer):
         clock=clock,
         new_uuid=new_uuid,
         new_secret=new_secret,
+        quotas=quotas,
     )
     get_unit = One(GetUnit, database=database)
     list_units = One(ListUnits, database=database)
@@ -295,6 +383,7 @@ class UseCases(containers.DeclarativeContainer):
         database=database,
         rules=unit_rules,
         builder=builder,
+        announce=announce_firmware,
         drain=drain,
         sessions=sessions,
         clock=clock,
@@ -314,6 +403,9 @@ class UseCases(containers.DeclarativeContainer):
         get_schema=get_schema,
         archives=ports.archives,
     )
+    get_firmware = One(
+        GetFirmware, database=database, fetch=fetch_firmware, files=ports.firmware_files
+    )
     get_state_storage = One(GetStateStorage, database=database, cipher=cipher)
     set_state_storage = One(SetStateStorage, database=database, cipher=cipher)
     send_command = One(
@@ -327,6 +419,16 @@ class UseCases(containers.DeclarativeContainer):
     import_units = One(ImportUnits, database=database, create_unit=create_unit, new_uuid=new_uuid)
     export_units = One(ExportUnits, database=database)
     command_units = One(CommandUnits, database=database, send_command=send_command)
+    rotate_unit_token = One(
+        RotateUnitToken,
+        database=database,
+        programs=programs,
+        builder=builder,
+        drain=drain,
+        clock=clock,
+    )
+    revoke_unit_token = One(RevokeUnitToken, database=database, sessions=sessions)
+    end_old_tokens = One(EndOldTokens, database=database, sessions=sessions, clock=clock)
     list_unit_logs = One(ListUnitLogs, database=database, logs=logs, clock=clock)
 
     # nodes
@@ -342,8 +444,24 @@ class UseCases(containers.DeclarativeContainer):
         payload_bytes_max=providers.Callable(_payload_bytes, settings),
     )
     create_edge = One(
-        CreateEdge, database=database, builder=builder, drain=drain, new_uuid=new_uuid
+        CreateEdge,
+        database=database,
+        builder=builder,
+        drain=drain,
+        sessions=sessions,
+        new_uuid=new_uuid,
     )
+    list_edges = One(ListEdges, database=database)
+    delete_edge = One(
+        DeleteEdge, database=database, builder=builder, drain=drain, sessions=sessions
+    )
+
+    # permissions
+    create_permission = One(
+        CreatePermission, database=database, sessions=sessions, new_uuid=new_uuid
+    )
+    list_permissions = One(ListPermissions, database=database)
+    delete_permission = One(DeletePermission, database=database, sessions=sessions)
 
     # messages
     ingest = One(

@@ -17,17 +17,21 @@ from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.accounts import AccountDoor
 from pepeunit.entrypoints.http.app import make_app, make_runner
+from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.rollouts import RolloutDoor
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.site import HttpLimits, Site
+from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.settings import Settings
@@ -35,6 +39,7 @@ from pepeunit.entrypoints.settings import Settings
 D = TypeVar("D")
 
 DOORS: tuple[type[Door], ...] = (
+    AccountDoor,
     UserDoor,
     RegistryDoor,
     RepoDoor,
@@ -42,8 +47,11 @@ DOORS: tuple[type[Door], ...] = (
     ReadmeDoor,
     BulkDoor,
     UnitDoor,
+    TokenDoor,
     DeviceDoor,
     NodeDoor,
+    PermissionDoor,
+    AuditDoor,
 )
 
 
@@ -71,9 +79,9 @@ def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.
         cors_origins=frozenset(settings.site.cors_origins),
         trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
         limits=HttpLimits(
-            requests.http_body_bytes_max,
-            requests.max_pagination_size,
-            requests.unlimited_lists_max,
+            body_bytes_max=requests.http_body_bytes_max,
+            page_rows_max=requests.max_pagination_size,
+            unlimited_lists_max=requests.unlimited_lists_max,
         ),
     )
     # what this version can do, whatever the settings wish for
@@ -81,7 +89,7 @@ def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.
     instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
     doors: list[Door] = [filled(use, door) for door in DOORS]
     doors += [instance, AbsentDoor()]
-    return make_runner(make_app(doors, use.authenticate(), site, __version__))
+    return make_runner(make_app(doors, use.authenticate(), site, __version__, use.record_acts()))
 
 
 def device_endpoint(use: UseCases, settings: Settings) -> Endpoint:

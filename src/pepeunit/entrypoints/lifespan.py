@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -35,9 +36,13 @@ UPDATE_SWEEP_SECONDS: Final = 5.0
 ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
 LOG_PURGE_SECONDS: Final = 600.0
+AUDIT_PURGE_SECONDS: Final = 3600.0
+OLD_TOKENS_SECONDS: Final = 60.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
+OPEN_FILES_MAX: Final = 65_536
+"""Every client is an open file, and shells allow 1 024 of them at first."""
 
 
 @frozen
@@ -69,12 +74,14 @@ async def running(
     settings, facts, warnings = load_settings(installation, environment)
     for warning in warnings:
         log.warning("%s", warning)
+    _allow_open_files()
     host, http_port = settings.site.http_host, settings.site.http_port
     for port, option in ((http_port, "--http-port"), (settings.mqtt.port, "--mqtt-port")):
         _refuse_taken(host, port, option)
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(use_cases(settings, facts, installation))
-        password = await use.ensure_admin()()
+        first = settings.features.first_user_admin
+        password = None if first else await use.ensure_admin()()
         await use.presence().reset()
         replayed = await use.ingest().replay()
         if replayed:
@@ -87,6 +94,14 @@ async def running(
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
         yield Running(settings, facts, host, http_port, use, password)
+
+
+def _allow_open_files() -> None:
+    """As many as the account may have, up to OPEN_FILES_MAX."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _refuse_taken(host: str, port: int, option: str) -> None:
@@ -134,6 +149,7 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
     followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
     rollouts = use.advance_rollout()
+    purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
     return _tasks(
         {
             "outbox": lambda: every(OUTBOX_SWEEP_SECONDS, "outbox", drain),
@@ -141,6 +157,8 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
             "rollouts": lambda: every(ROLLOUT_SECONDS, "rollouts", rollouts.everywhere),
             "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
             "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
+            "audit": lambda: every(AUDIT_PURGE_SECONDS, "audit purge", purge_audit),
+            "tokens": lambda: every(OLD_TOKENS_SECONDS, "end of old tokens", end_old_tokens),
             "units": lambda: hourly(UNITS_MINUTE, "update of units", followers.everywhere),
             "registries": lambda: hourly(REGISTRIES_MINUTE, "sync of registries", sync_all),
         }

@@ -12,33 +12,45 @@ from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.adapters.memory.firmware import MemoryFirmware
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.accounts import AccountDoor
+from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.rollouts import RolloutDoor
 from pepeunit.entrypoints.http.route import Door
+from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.audit.read_audit import ListAudit
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
 from pepeunit.usecases.nodes.edit_node import EditNode
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
+from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
     DescribeRegistry,
@@ -64,11 +76,13 @@ from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
 from pepeunit.usecases.units.export_units import ExportUnits
+from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.import_units import ImportUnits
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
+from pepeunit.usecases.units.tokens import RevokeUnitToken, RotateUnitToken
 from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
@@ -82,10 +96,14 @@ from pepeunit.usecases.updates.update_repo import (
     UpdateRepoUnits,
 )
 from pepeunit.usecases.updates.update_unit import UpdateUnit
+from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
+from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
+from pepeunit.usecases.users.invites import CreateInvite, ListInvites, RevokeInvite
 from pepeunit.usecases.users.read_users import GetUser, ListUsers
 from pepeunit.usecases.users.sign_in import SignIn
+from pepeunit.usecases.users.sign_out import SignOutEverywhere, SignOutUser
 from pepeunit.usecases.users.sign_up import SignUp
 from tests.doors.http.outside import Broker, OwnFiles, WrittenHost, WrittenMirrors
 from tests.doors.http.serving import FACTS
@@ -115,7 +133,7 @@ class MovingClock:
 class Platform:
     """``doors`` over one set of stores; ``close`` ends threads and tasks."""
 
-    database: MemoryDatabase = field(factory=MemoryDatabase)
+    stored: MemoryDatabase = field(factory=MemoryDatabase)
     logs: MemoryLogs = field(factory=MemoryLogs)
     broker: Broker = field(factory=Broker)
     clock: MovingClock = field(factory=MovingClock)
@@ -123,11 +141,20 @@ class Platform:
     tokens: JwtTokens = field(factory=lambda: JwtTokens(SECRET))
     passwords: Argon2Passwords = field(factory=lambda: Argon2Passwords("salt", Argon2Cost(1, 8, 1)))
     cipher: AesGcmCipher = field(factory=lambda: AesGcmCipher({"k1": bytes(32)}, STATE_CHARS_MAX))
+    firmware: MemoryFirmware = field(factory=MemoryFirmware)
     mirrors: WrittenMirrors = field(factory=WrittenMirrors)
 
     @property
+    def database(self) -> RecordingDatabase:
+        return RecordingDatabase(self.stored, self.clock, uuid4)
+
+    @property
+    def acts(self) -> RecordActs:
+        return RecordActs(self.database)
+
+    @property
     def authenticate(self) -> Authenticate:
-        return Authenticate(self.database, self.tokens, self.clock, FACTS.domain)
+        return Authenticate(self.database, self.tokens, self.clock, self.broker, FACTS.domain)
 
     async def close(self) -> None:
         await self.background.stop()
@@ -136,15 +163,18 @@ class Platform:
     def doors(self) -> list[Door]:
         database, clock, mirrors = self.database, self.clock, self.mirrors
         keyring = Keyring(database, self.cipher, {GitPlatform.GITLAB: WrittenHost()})
+        fetch = FetchFirmware(self.firmware, keyring)
+        announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
         builder = Builder(clock, uuid4)
         drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
-        update_unit = UpdateUnit(database, programs, builder)
-        move = MoveUnits(programs, builder, clock)
+        update_unit = UpdateUnit(database, programs, builder, announce)
+        move = MoveUnits(programs, builder, announce, clock)
         advance = AdvanceRollout(database, programs, move, drain, MemoryLeases(), clock)
         start = StartRollout(database, programs, clock, uuid4)
         followers = UpdateFollowers(database, programs, start, advance, move, drain)
         return [
+            self._accounts(builder, drain),
             self._users(),
             self._registries(keyring, followers),
             RepoDoor(
@@ -164,23 +194,51 @@ class Platform:
                 SteerRollout(database, programs, advance, self.background, clock),
             ),
             ReadmeDoor(),
-            *self._devices(programs, builder, drain, update_unit),
+            *self._devices(programs, builder, drain, update_unit, announce),
+            TokenDoor(
+                RotateUnitToken(database, programs, builder, drain, clock),
+                RevokeUnitToken(database, self.broker),
+            ),
+            AuditDoor(ListAudit(database)),
             NodeDoor(
                 get_node=GetNode(database),
                 list_nodes=ListNodes(database),
                 edit_node=EditNode(database, self.broker, clock),
                 set_input=SetInput(database, self.broker, clock, FACTS.domain, 256 * 1024),
-                create_edge=CreateEdge(database, builder, drain, uuid4),
+                create_edge=CreateEdge(database, builder, drain, self.broker, uuid4),
+                list_edges=ListEdges(database),
+                delete_edge=DeleteEdge(database, builder, drain, self.broker),
+            ),
+            PermissionDoor(
+                create_permission=CreatePermission(database, self.broker, uuid4),
+                list_permissions=ListPermissions(database),
+                delete_permission=DeletePermission(database, self.broker),
             ),
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),
         ]
 
+    def _accounts(self, builder: Builder, drain: DrainOutbox) -> AccountDoor:
+        database, clock = self.database, self.clock
+        return AccountDoor(
+            create_invite=CreateInvite(database, clock, uuid4, new_secret),
+            list_invites=ListInvites(database, clock),
+            revoke_invite=RevokeInvite(database),
+            change_role=ChangeRole(database),
+            sign_out_everywhere=SignOutEverywhere(database),
+            sign_out_user=SignOutUser(database),
+            delete_user=DeleteUser(database, builder, drain, self.broker, self.logs),
+        )
+
+    @property
+    def sign_up(self) -> SignUp:
+        return SignUp(self.database, self.passwords, self.clock, uuid4)
+
     def _users(self) -> UserDoor:
         database, passwords = self.database, self.passwords
         throttle = MemoryThrottle(TRIES, 300, self.clock)
         return UserDoor(
-            sign_up=SignUp(database, passwords, self.clock, uuid4),
+            sign_up=self.sign_up,
             sign_in=SignIn(
                 database, passwords, self.tokens, throttle, self.clock, uuid4, 3600, TRIES
             ),
@@ -207,13 +265,18 @@ class Platform:
             get_credentials=GetCredentials(database, keyring),
             sync_registry=SyncRegistry(database, sync, self.background, clock, 60, 15),
             sync_missing=SyncMissing(database, mirrors, sync),
-            delete_registry=DeleteRegistry(database, mirrors),
+            delete_registry=DeleteRegistry(database, mirrors, self.firmware),
             receive_push=ReceivePush(database, sync, self.background, SECRET),
             get_push_secret=GetPushSecret(database, SECRET),
         )
 
     def _devices(
-        self, programs: Programs, builder: Builder, drain: DrainOutbox, update_unit: UpdateUnit
+        self,
+        programs: Programs,
+        builder: Builder,
+        drain: DrainOutbox,
+        update_unit: UpdateUnit,
+        announce: AnnounceFirmware,
     ) -> tuple[BulkDoor, UnitDoor, DeviceDoor]:
         database, clock = self.database, self.clock
         vault = EnvVault(self.cipher, self.tokens, FACTS)
@@ -231,7 +294,7 @@ class Platform:
             create_unit=create_unit,
             get_unit=GetUnit(database),
             list_units=ListUnits(database),
-            edit_unit=EditUnit(database, rules, builder, drain, self.broker, clock),
+            edit_unit=EditUnit(database, rules, builder, announce, drain, self.broker, clock),
             delete_unit=DeleteUnit(database, builder, drain, self.broker, self.logs),
             list_logs=ListUnitLogs(database, self.logs, clock),
         )
@@ -243,6 +306,7 @@ class Platform:
             get_target_version=GetTargetVersion(database, programs),
             get_schema=get_schema,
             get_archive=GetArchive(database, get_env, get_schema, OwnFiles()),
+            get_firmware=GetFirmware(database, announce.fetch, self.firmware),
             get_state_storage=GetStateStorage(database, self.cipher),
             set_state_storage=SetStateStorage(database, self.cipher),
             send_command=send_command,

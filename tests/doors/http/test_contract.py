@@ -119,6 +119,19 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
         ("POST", "/units/import"),
         ("POST", "/repository_registry/webhook/{uuid}"),
         ("GET", "/repository_registry/webhook/{uuid}"),
+        ("POST", "/users/invites"),
+        ("GET", "/users/invites"),
+        ("DELETE", "/users/invites/{uuid}"),
+        ("PATCH", "/users/role/{uuid}"),
+        ("POST", "/users/sign_out_everywhere"),
+        ("POST", "/users/sign_out/{uuid}"),
+        ("DELETE", "/users/{uuid}"),
+        ("POST", "/units/rotate_token/{uuid}"),
+        ("POST", "/units/revoke_token/{uuid}"),
+        ("GET", "/audit"),
+        ("GET", "/unit_nodes/edges"),
+        ("DELETE", "/unit_nodes/delete_unit_node_edge"),
+        ("GET", "/units/firmware_asset/{uuid}"),
     }
     identities = [
         operation["operationId"]

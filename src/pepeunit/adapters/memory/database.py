@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field, frozen
 
+from pepeunit.adapters.memory.audit import MemoryAudit
+from pepeunit.adapters.memory.invites import MemoryInvites
 from pepeunit.adapters.memory.nodes import MemoryEdges, MemoryNodes
 from pepeunit.adapters.memory.outbox import MemoryOutbox
 from pepeunit.adapters.memory.permissions import MemoryPermissions
@@ -32,6 +34,8 @@ class _Transaction:
     permissions: MemoryPermissions
     outbox: MemoryOutbox
     rollouts: MemoryRollouts
+    invites: MemoryInvites
+    audit: MemoryAudit
 
     @classmethod
     def over(cls, view: View) -> _Transaction:
@@ -46,6 +50,8 @@ class _Transaction:
             MemoryPermissions(view),
             MemoryOutbox(view),
             MemoryRollouts(view),
+            MemoryInvites(view),
+            MemoryAudit(view),
         )
 
     async def census(self) -> Census:

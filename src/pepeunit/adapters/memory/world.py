@@ -10,8 +10,19 @@ from attrs import define, field
 
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.access.permission import Permission
+from pepeunit.domain.audit.entry import AuditEntry
 from pepeunit.domain.errors import Conflict, Topic
-from pepeunit.domain.ids import EdgeId, NodeId, RegistryId, RepoId, RolloutId, UnitId, UserId
+from pepeunit.domain.ids import (
+    AuditId,
+    EdgeId,
+    InviteId,
+    NodeId,
+    RegistryId,
+    RepoId,
+    RolloutId,
+    UnitId,
+    UserId,
+)
 from pepeunit.domain.messaging.command import CommandKind, PendingCommand
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
@@ -20,6 +31,7 @@ from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.repos.rollout import Member, Rollout
 from pepeunit.domain.repos.rollout_rule import RolloutRule
 from pepeunit.domain.units.unit import Unit
+from pepeunit.domain.users.registration import Invite
 from pepeunit.domain.users.user import User
 from pepeunit.ports.registries import SealedCredentials
 from pepeunit.ports.units import SealedKind
@@ -42,6 +54,8 @@ class World:
     rollout_rules: dict[RepoId, RolloutRule] = field(factory=dict)
     rollouts: dict[RolloutId, Rollout] = field(factory=dict)
     members: dict[tuple[RolloutId, UnitId], Member] = field(factory=dict)
+    invites: dict[InviteId, Invite] = field(factory=dict)
+    audit: dict[AuditId, AuditEntry] = field(factory=dict)
 
     def copy(self) -> World:
         return World(*(dict(getattr(self, name.name)) for name in attrs.fields(World)))

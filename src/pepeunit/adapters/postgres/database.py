@@ -11,7 +11,9 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres import tables
+from pepeunit.adapters.postgres.audit import PostgresAudit
 from pepeunit.adapters.postgres.connections import advisory_key, reading, writing
+from pepeunit.adapters.postgres.invites import PostgresInvites
 from pepeunit.adapters.postgres.nodes import PostgresEdges, PostgresNodes
 from pepeunit.adapters.postgres.outbox import PostgresOutbox
 from pepeunit.adapters.postgres.permissions import PostgresPermissions
@@ -52,6 +54,8 @@ class _Transaction:
     permissions: PostgresPermissions
     outbox: PostgresOutbox
     rollouts: PostgresRollouts
+    invites: PostgresInvites
+    audit: PostgresAudit
 
     @classmethod
     def over(cls, statements: Statements) -> _Transaction:
@@ -66,6 +70,8 @@ class _Transaction:
             PostgresPermissions(statements),
             PostgresOutbox(statements),
             PostgresRollouts(statements),
+            PostgresInvites(statements),
+            PostgresAudit(statements),
         )
 
     async def census(self) -> Census:

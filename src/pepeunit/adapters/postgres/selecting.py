@@ -11,8 +11,8 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     CompoundSelect,
+    FromClause,
     Select,
-    Table,
     Uuid,
     and_,
     any_,
@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
 )
 
@@ -72,21 +73,43 @@ def searched(search: str | None, *columns: ColumnElement[str]) -> list[Clause]:
     ]
 
 
+OUTPUT: Final = nodes.alias("output")
+INPUT: Final = nodes.alias("input")
+LINKED: Final = edges.join(OUTPUT, edges.c.node_output_uuid == OUTPUT.c.uuid).join(
+    INPUT, edges.c.node_input_uuid == INPUT.c.uuid
+)
+
+
+def visible_link(scope: Scope) -> Clause:
+    """:meth:`Scope.admits_link` as SQL over :data:`LINKED`."""
+    seen = and_(*(visible(scope, end, end.c.unit_uuid) for end in (OUTPUT, INPUT)))
+    if scope.owner is None:
+        return seen
+    return or_(seen, *(end.c.creator_uuid == scope.owner for end in (OUTPUT, INPUT)))
+
+
 def linked_resources(unit: Any) -> CompoundSelect[Any]:
     """The ids that edges join to a unit (rulings 11): an output's unit to the input and to its
     unit, an input's unit to the output."""
-    output, input_ = nodes.alias("output"), nodes.alias("input")
-    joined = edges.join(output, edges.c.node_output_uuid == output.c.uuid).join(
-        input_, edges.c.node_input_uuid == input_.c.uuid
-    )
     return union_all(
-        select(input_.c.uuid).select_from(joined).where(output.c.unit_uuid == unit),
-        select(input_.c.unit_uuid).select_from(joined).where(output.c.unit_uuid == unit),
-        select(output.c.uuid).select_from(joined).where(input_.c.unit_uuid == unit),
+        select(INPUT.c.uuid).select_from(LINKED).where(OUTPUT.c.unit_uuid == unit),
+        select(INPUT.c.unit_uuid).select_from(LINKED).where(OUTPUT.c.unit_uuid == unit),
+        select(OUTPUT.c.uuid).select_from(LINKED).where(INPUT.c.unit_uuid == unit),
     )
 
 
-def visible(scope: Scope, table: Table, unit: ColumnElement[UUID] | None = None) -> Clause:
+def linked_units(resource: Any) -> CompoundSelect[Any]:
+    """The units that edges join to a node or a unit: :func:`linked_resources` backwards."""
+    agent = "agent_uuid"
+    return union(
+        select(OUTPUT.c.unit_uuid.label(agent))
+        .select_from(LINKED)
+        .where(or_(INPUT.c.uuid == resource, INPUT.c.unit_uuid == resource)),
+        select(INPUT.c.unit_uuid.label(agent)).select_from(LINKED).where(OUTPUT.c.uuid == resource),
+    )
+
+
+def visible(scope: Scope, table: FromClause, unit: ColumnElement[UUID] | None = None) -> Clause:
     """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
     level = table.c.visibility_level
     narrowed = (

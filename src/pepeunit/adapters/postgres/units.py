@@ -65,6 +65,12 @@ _OVERDUE: Final = (
     .order_by(units.c.update_sent_datetime, units.c.uuid)
     .limit(bindparam("limit"))
 )
+_OLD_TOKENS: Final = (
+    select(units.c.uuid)
+    .where(units.c.old_token_until <= bindparam("moment"))
+    .order_by(units.c.old_token_until, units.c.uuid)
+    .limit(bindparam("limit"))
+)
 _PRESENCE: Final = (
     update(units)
     .where(units.c.uuid == bindparam("unit"))
@@ -113,6 +119,8 @@ def to_unit(row: Any) -> Unit:
             retry_datetime=row.update_retry_datetime,
         ),
         token_generation=row.token_generation,
+        old_token_generation=row.old_token_generation,
+        old_token_until=row.old_token_until,
         is_online=row.is_online,
         last_seen_datetime=row.last_seen_datetime,
     )
@@ -145,6 +153,8 @@ def to_row(unit: Unit) -> dict[str, Any]:
         "update_failures": progress.failures,
         "update_retry_datetime": progress.retry_datetime,
         "token_generation": unit.token_generation,
+        "old_token_generation": unit.old_token_generation,
+        "old_token_until": unit.old_token_until,
         "is_online": unit.is_online,
         "last_seen_datetime": unit.last_seen_datetime,
     }
@@ -215,6 +225,10 @@ class PostgresUnits:
 
     async def overdue(self, sent_before: datetime, limit: int) -> Sequence[UnitId]:
         found = await self.statements.read(_OVERDUE, {"sent_before": sent_before, "limit": limit})
+        return found.scalars().all()
+
+    async def with_old_token_before(self, moment: datetime, limit: int) -> Sequence[UnitId]:
+        found = await self.statements.read(_OLD_TOKENS, {"moment": moment, "limit": limit})
         return found.scalars().all()
 
     async def put(self, unit: Unit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -50,6 +51,16 @@ class Account:
     create_datetime: datetime
 
 
+class AccountChange(enum.Enum):
+    """What the machine's holder may do to an account; the value is the command's word."""
+
+    PROMOTE = "promote"
+    DEMOTE = "demote"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    DELETE = "delete"
+
+
 class Accounts(Protocol):
     """The accounts, for whoever holds the machine. Passwords are one-time texts to hand over."""
 
@@ -59,6 +70,13 @@ class Accounts(Protocol):
 
     async def reset_password(self, login: str) -> str:
         """A new password; every token of the account ends. Raises ``NotFound``."""
+        ...
+
+    async def change(
+        self, login: str, change: AccountChange, transfer_to: str | None = None
+    ) -> None:
+        """``transfer_to`` is the login that takes a deleted account's things. Raises ``NotFound``
+        and ``Conflict`` (topics user, entity)."""
         ...
 
     async def everyone(self) -> Sequence[Account]: ...

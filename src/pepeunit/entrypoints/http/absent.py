@@ -20,9 +20,6 @@ ABSENT: Final = (
     ("GET", "/unit_nodes/get_data_pipe_data_csv/{uuid}"),
     ("POST", "/unit_nodes/set_data_pipe_data_csv"),
     ("DELETE", "/unit_nodes/delete_data_pipe_data/{uuid}"),
-    ("POST", "/permission"),
-    ("GET", "/permission/get_resource_agents"),
-    ("DELETE", "/permission/{uuid}"),
     ("POST", "/grafana/create_dashboard"),
     ("POST", "/grafana/create_dashboard_panel"),
     ("POST", "/grafana/link_unit_node_to_panel"),
@@ -43,7 +40,7 @@ ABSENT: Final = (
 @frozen
 class AbsentDoor:
     def routes(self) -> Sequence[Route]:
-        return [Route.of(method, path, self.refuse) for method, path in ABSENT]
+        return [Route.of(method, path, self.refuse, changes=False) for method, path in ABSENT]
 
     async def refuse(self, agent: Agent) -> None:
         """Not in this version."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -17,6 +18,7 @@ from pepeunit.entrypoints.http.route import Door, Route
 from pepeunit.entrypoints.http.site import Site
 from pepeunit.entrypoints.http.swagger import SwaggerUi
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.audit.record_acts import RecordActs
 
 KEEPALIVE_SECONDS: Final = 75.0
 REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
@@ -24,18 +26,24 @@ REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
 
 
 def make_app(
-    doors: Sequence[Door], authenticate: Authentication, site: Site, version: str
+    doors: Sequence[Door],
+    authenticate: Authentication,
+    site: Site,
+    version: str,
+    acts: RecordActs,
 ) -> web.Application:
     """Every route of every door, with and without a trailing slash, and their documentation.
 
-    ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent.
+    ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent;
+    ``acts`` tells of what was done.
     """
     around = Surroundings(site)
     app = web.Application(middlewares=[around.observe, around.refuse])
     lists = UnlimitedLists(site.limits.unlimited_lists_max)
+    large_bodies = asyncio.Semaphore(site.limits.large_bodies_max)
     routes = [route for door in doors for route in door.routes()]
     for route in routes:
-        serve = Endpoint(route, authenticate, lists, site).serve
+        serve = Endpoint(route, authenticate, lists, large_bodies, site, acts).serve
         for path in _both_forms(route, site):
             app.router.add_route(route.method, path, serve)
     _document(app, routes, site, version)

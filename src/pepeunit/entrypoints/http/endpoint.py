@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import NoneType
 from typing import Any, Final
+from uuid import UUID
 
 from aiohttp import web
 from attrs import frozen
@@ -15,10 +18,20 @@ from pepeunit.codecs.rest.multipart import read_file_part
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
-from pepeunit.entrypoints.http.route import Call, File, Route, Upload
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream, Upload
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.audit.record_acts import RecordActs
 
+COLLECTIONS: Final = {
+    "users/invites": "invites",
+    "users": "users",
+    "repository_registry": "registries",
+    "repos": "repos",
+    "units": "units",
+    "unit_nodes": "nodes",
+}
+"""By the first words of a path: what the ``uuid`` in it is one of."""
 TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
 
 
@@ -44,26 +57,47 @@ class Endpoint:
     route: Route
     authenticate: Authentication
     lists: UnlimitedLists
+    large_bodies: asyncio.Semaphore
     site: Site
+    acts: RecordActs
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         route = self.route
         agent = ANONYMOUS
         if route.reads_token:
             agent = await self.authenticate(request.headers.get(TOKEN_HEADER))
-        parts = await self._decode(request)
+        parts = await self._decode(request, agent)
         query = parts.get("query")
         unlimited = isinstance(query, Paged) and query.is_unlimited
-        with self.lists.one_of(asked_from(request, self.site)) if unlimited else nullcontext():
-            answer = await route.operation(agent, **parts)
+        address = asked_from(request, self.site)
+        with self.lists.one_of(address) if unlimited else nullcontext():
+            async with self._act(agent, address, parts.get("path")):
+                answer = await route.operation(agent, **parts)
         return self._respond(request, answer)
 
-    async def _decode(self, request: web.Request) -> dict[str, Any]:
+    def _act(self, agent: Agent, address: str, path: object) -> AbstractAsyncContextManager[object]:
+        """Nothing is told of looks, except of an administrator's at private things."""
+        route = self.route
+        if not route.changes and not agent.is_admin:
+            return nullcontext()
+        uuid = getattr(path, "uuid", None)
+        words = "/".join(route.path.split("/")[1:3])
+        collection = COLLECTIONS.get(words) or COLLECTIONS.get(route.tag)
+        return self.acts(
+            agent,
+            route.verb,
+            address,
+            changes=route.changes,
+            collection=collection,
+            uuid=uuid if isinstance(uuid, UUID) else None,
+        )
+
+    async def _decode(self, request: web.Request, agent: Agent) -> dict[str, Any]:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
         route = self.route
         content = b""
         if route.wants_call or route.file_part or "body" in route.parts:
-            content = await self._content(request)
+            content = await self._content(request, agent)
         parts: dict[str, Any] = {}
         violations: list[Violation] = []
         for place, declared in route.parts.items():
@@ -97,19 +131,44 @@ class Endpoint:
             )
         return parts
 
-    async def _content(self, request: web.Request) -> bytes:
+    async def _content(self, request: web.Request, agent: Agent) -> bytes:
         """The body. Raises :class:`BodyTooLarge` as soon as it outgrows the limit."""
-        bytes_max = self.route.body_bytes_max or self.site.limits.body_bytes_max
-        if (request.content_length or 0) > bytes_max:
+        if not request.body_exists:
+            return b""
+        limits = self.site.limits
+        size = request.content_length
+        bytes_max = self.route.body_bytes_max or limits.body_bytes_max
+        if agent is ANONYMOUS and self.route.body_bytes_max is None:
+            bytes_max = min(bytes_max, SMALL_BODY_BYTES_MAX)
+        if (size or 0) > bytes_max:
             raise BodyTooLarge(bytes_max)
+        is_small = bytes_max <= SMALL_BODY_BYTES_MAX or (
+            size is not None and size <= SMALL_BODY_BYTES_MAX
+        )
         try:
-            return await request.clone(client_max_size=bytes_max).read()
+            async with asyncio.timeout(limits.body_seconds_max):
+                async with nullcontext() if is_small else self.large_bodies:
+                    return await request.clone(client_max_size=bytes_max).read()
         except web.HTTPRequestEntityTooLarge:
             raise BodyTooLarge(bytes_max) from None
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        except ConnectionResetError:
+            raise web.RequestPayloadError("the caller hung up") from None
 
     def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
         if isinstance(answer, File):
             return _file_response(request, answer)
+        if isinstance(answer, Stream):
+            return web.Response(
+                body=answer.pieces,
+                headers={
+                    "Content-Type": answer.media_type,
+                    "Content-Length": str(answer.size_bytes),
+                    "ETag": f'"{answer.sha256}"',
+                    "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(answer.sha256)).decode()}:",
+                },
+            )
         if self.route.answer is NoneType:
             return web.Response(status=self.route.status)
         return web.Response(

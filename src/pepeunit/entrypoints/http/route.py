@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final, Protocol, get_type_hints
 
@@ -41,6 +41,16 @@ class Upload:
     content: bytes
 
 
+@frozen
+class Stream:
+    """A body that is sent piece by piece; ``sha256`` is its digest in hexadecimal."""
+
+    pieces: AsyncIterator[bytes]
+    size_bytes: int
+    media_type: str
+    sha256: str
+
+
 Operation = Callable[..., Awaitable[Any]]
 
 
@@ -50,7 +60,9 @@ class Route:
 
     ``parts`` maps ``path``, ``query`` and ``body`` to the attrs classes that decode them;
     ``body_bytes_max`` narrows the limit of the site, ``file_part`` names the part of an upload.
-    ``answer`` is the model, ``None`` for 204 without a body, or :class:`File`.
+    ``changes``: calls are told of in the audit log; true for everything but GET unless said
+    otherwise.
+    ``answer`` is the model, ``None`` for 204 without a body, :class:`File` or :class:`Stream`.
     """
 
     method: str
@@ -68,6 +80,7 @@ class Route:
     outside_api: bool
     body_bytes_max: int | None
     file_part: str | None
+    changes: bool
 
     @classmethod
     def of(
@@ -82,6 +95,7 @@ class Route:
         outside_api: bool = False,
         body_bytes_max: int | None = None,
         file_part: str = "file",
+        changes: bool | None = None,
     ) -> Route:
         """Read the types from the operation's signature.
 
@@ -117,7 +131,13 @@ class Route:
             outside_api=outside_api,
             body_bytes_max=body_bytes_max,
             file_part=file_part if wants_file else None,
+            changes=method != "GET" if changes is None else changes,
         )
+
+    @property
+    def verb(self) -> str:
+        """The name of the operation in the audit log."""
+        return f"{self.tag}.{self.operation.__name__}"
 
 
 class Door(Protocol):

@@ -9,7 +9,8 @@ from attrs import frozen
 
 from pepeunit.codecs.rest.requests import Direction, Paged, Secret
 from pepeunit.codecs.rest.user import TokenModel, UserModel, UsersModel, user_model
-from pepeunit.domain.access.agent import Agent
+from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.policy import require_kind
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.http.paging import newest_first, order_by, set_of, slice_of
@@ -45,6 +46,7 @@ class OwnPath:
 class NewUser:
     login: str
     password: Secret
+    invite: Secret | None = None
 
 
 @frozen
@@ -96,8 +98,10 @@ class UserDoor:
         )
 
     async def create(self, agent: Agent, body: NewUser) -> UserModel:
-        """Register; for callers without a token."""
-        return user_model(await self.sign_up(agent, body.login, body.password))
+        """Register; for callers without a token, and with an invite where one is needed."""
+        require_kind(agent, AgentKind.BOT)  # a platform token too must be dropped first
+        user = await self.sign_up(agent, body.login, body.password, invite=body.invite)
+        return user_model(user)
 
     async def authenticate(self, agent: Agent, body: SignInBody, call: Call) -> TokenModel:
         """Exchange a login and password for a token; throttled per account and address."""

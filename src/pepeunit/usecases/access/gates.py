@@ -6,10 +6,12 @@ Each gate returns the thing or raises ``NotFound`` (absent or invisible, one tex
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import Action, Resource, require
+from pepeunit.domain.access.permission import PermissionEntity
+from pepeunit.domain.access.policy import Action, Resource, require, uses_bypass
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import NotFound
@@ -22,6 +24,9 @@ from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.database import Collections
 from pepeunit.ports.paging import Slice
 from pepeunit.ports.repos import RepoQuery
+from pepeunit.usecases.audit.act import current_act
+
+KINDS: Final = {"repo": "Repo", "unit": "Unit", "node": "UnitNode"}
 
 
 async def _decide(
@@ -30,6 +35,10 @@ async def _decide(
     if thing.visibility is Visibility.PRIVATE and agent.uuid is not None:
         thing = thing.for_agent(permitted=await rows.permissions.exists(agent.uuid, uuid))
     require(agent, action, thing)
+    if thing.visibility is Visibility.PRIVATE and uses_bypass(agent, thing):
+        act = current_act()
+        if act is not None:
+            act.shown(KINDS[thing.name], uuid, thing.creator)
 
 
 async def repo_for(
@@ -60,6 +69,41 @@ async def node_for(
         raise NotFound("node not found")
     await _decide(rows, agent, action, uuid, node.resource())
     return node
+
+
+async def kind_of(rows: Collections, uuid: UUID) -> PermissionEntity | None:
+    """What the uuid names, of all that permissions can be about."""
+    if await rows.nodes.get(NodeId(uuid)) is not None:
+        return PermissionEntity.UNIT_NODE
+    if await rows.units.get(UnitId(uuid)) is not None:
+        return PermissionEntity.UNIT
+    if await rows.repos.get(RepoId(uuid)) is not None:
+        return PermissionEntity.REPO
+    return None
+
+
+async def thing_for(
+    rows: Collections,
+    agent: Agent,
+    action: Action,
+    kind: PermissionEntity,
+    uuid: UUID,
+    *,
+    for_update: bool = False,
+) -> Resource:
+    """The facts about a repo, unit or node."""
+    match kind:
+        case PermissionEntity.REPO:
+            repo = await repo_for(rows, agent, action, RepoId(uuid), for_update=for_update)
+            return repo.resource()
+        case PermissionEntity.UNIT:
+            unit = await unit_for(rows, agent, action, UnitId(uuid), for_update=for_update)
+            return unit.resource()
+        case PermissionEntity.UNIT_NODE:
+            node = await node_for(rows, agent, action, NodeId(uuid), for_update=for_update)
+            return node.resource()
+        case PermissionEntity.USER:
+            raise NotFound("a user is no resource")
 
 
 async def registry_for(

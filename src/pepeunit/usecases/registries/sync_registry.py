@@ -34,9 +34,12 @@ class SyncThenUpdate:
     synchronise: Synchronise
     followers: UpdateFollowers
 
-    async def __call__(self, uuid: RegistryId, preferred: UserId | None = None) -> None:
+    async def __call__(
+        self, uuid: RegistryId, preferred: UserId | None = None, *, was_cut_off: bool = False
+    ) -> None:
+        """``was_cut_off``: the sync before may have moved the mirror and told nobody."""
         outcome = await self.synchronise(uuid, preferred)
-        if outcome.moved:
+        if outcome.moved or was_cut_off:
             await self.followers.of_registry(uuid)
 
 

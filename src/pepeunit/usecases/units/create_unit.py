@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from attrs import frozen
@@ -12,7 +13,7 @@ from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Forbidden, Invalid, Topic
 from pepeunit.domain.ids import PermissionId, RepoId, UnitId
-from pepeunit.domain.names import name_violations
+from pepeunit.domain.names import DEFAULT_NAME_SYMBOLS, name_violations
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.env import DeviceSecrets, StoredEnv
@@ -21,6 +22,7 @@ from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database, Transaction
 from pepeunit.ports.identifiers import NewSecret, NewUuid
 from pepeunit.usecases.access.gates import registry_of, repo_for
+from pepeunit.usecases.access.quotas import UNLIMITED, Quotas
 from pepeunit.usecases.units.env import EnvVault
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.programs import Program, Programs
@@ -43,6 +45,7 @@ class UnitRules:
     """The checks that creating and editing share."""
 
     programs: Programs
+    name_symbols: Collection[str] = DEFAULT_NAME_SYMBOLS
 
     async def check(self, rows: Collections, unit: Unit, repo: Repo) -> Program:
         """The unit's program. Raises ``Invalid`` with what is wrong with the settings."""
@@ -51,7 +54,10 @@ class UnitRules:
 
     def require_settings(self, unit: Unit, repo: Repo) -> None:
         """The checks that need no git."""
-        violations = [*name_violations("name", unit.name), *version_choice_violations(unit)]
+        violations = [
+            *name_violations("name", unit.name, self.name_symbols),
+            *version_choice_violations(unit),
+        ]
         if violations:
             raise Invalid(violations, Topic.UNIT)
         if unit.visibility_level.is_wider_than(repo.visibility_level):
@@ -71,9 +77,11 @@ class CreateUnit:
     clock: Clock
     new_uuid: NewUuid
     new_secret: NewSecret
+    quotas: Quotas = UNLIMITED
 
     async def __call__(self, agent: Agent, repo_uuid: RepoId, settings: UnitSettings) -> Unit:
-        """Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name."""
+        """Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name,
+        ``OverLimit`` (topic entity) for a used-up quota."""
         unit = self.draft(agent, repo_uuid, settings)
         async with self.database.read() as rows:
             repo = await repo_for(rows, agent, Action.BUILD_FROM, repo_uuid)
@@ -103,8 +111,10 @@ class CreateUnit:
         )
 
     async def store(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
-        """Row, keys, permissions and nodes. Raises ``Conflict`` for a taken name."""
+        """Row, keys, permissions and nodes. Raises ``Conflict`` for a taken name,
+        ``OverLimit`` (topic entity) for a used-up quota."""
         secrets = DeviceSecrets(self.new_secret(), self.new_secret())
+        await self.quotas.check_unit(tx, unit.creator_uuid)
         await tx.units.put(unit)
         await self.vault.put(tx, unit.uuid, StoredEnv(secrets))
         of_unit, own = PermissionEntity.UNIT, unit.uuid

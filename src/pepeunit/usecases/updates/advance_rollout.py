@@ -132,6 +132,9 @@ class AdvanceRollout:
     ) -> int | None:
         """How many commands were queued; None when the rollout went on or was held meanwhile."""
         try:
+            async with self.database.read() as rows:
+                found = await rows.units.get_many(units)
+            await self.move.prepare(found, to)
             return await self._move_units(uuid, stage, to, units)
         except Unavailable:
             raise

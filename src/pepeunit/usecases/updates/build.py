@@ -31,11 +31,14 @@ class Builder:
         """The unit on the program's version, its nodes reconciled, everything stored.
 
         New nodes belong to the unit's creator, who gets the permission with the unit itself (O14).
-        Units that listened to a removed output are told by ``SchemaUpdate`` (O17).
+        Units that listened to a removed output are told by ``SchemaUpdate`` (O17). An ``Update``
+        that still waits names a version that is no longer built: it is withdrawn.
         """
         await self.rebuild_nodes(tx, [unit], program)
         built = self.built_for(unit, program)
         await tx.units.put(built)
+        if built.built_commit != unit.built_commit:
+            await tx.outbox.withdraw(unit.uuid, CommandKind.UPDATE)
         return built
 
     def built_for(self, unit: Unit, program: Program) -> Unit:
@@ -63,14 +66,14 @@ class Builder:
             gone |= {node.uuid: unit.uuid for node in changes.delete}
         if gone:
             listeners = await listeners_of(tx, gone)
-            await tx.nodes.delete(gone)
+            await tx.nodes.delete(list(gone))
             for listener in sorted(listeners):
                 await self.queue(tx, listener, CommandKind.SCHEMA_UPDATE)
         await tx.nodes.put(made)
         await tx.permissions.put([row for node in made for row in self._grants(node)])
 
     async def queue_update(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
-        """Queue ``Update`` and put the unit in ``RequestSent``."""
+        """Queue ``Update`` and put the unit in ``RequestSent``; the program was announced."""
         await tx.outbox.put(self.update_command(unit, program))
         sent = evolve(unit, update=unit.update.sent(self.clock()))
         await tx.units.put(sent)
@@ -80,7 +83,7 @@ class Builder:
         await tx.outbox.put(self._command(unit, kind, command_payload(kind)))
 
     def update_command(self, unit: Unit, program: Program) -> PendingCommand:
-        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware_link)
+        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware)
         return self._command(unit.uuid, CommandKind.UPDATE, payload)
 
     def schema_command(self, unit: UnitId) -> PendingCommand:

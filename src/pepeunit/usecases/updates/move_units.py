@@ -20,7 +20,7 @@ from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Transaction
 from pepeunit.usecases.updates.build import Builder
-from pepeunit.usecases.updates.programs import Program, Programs, link_for
+from pepeunit.usecases.updates.programs import Announce, Program, Programs, asset_for
 from pepeunit.usecases.updates.update_unit import refuse_unknown_command
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ class Destination:
     repo: Repo
     program: Program
     running: dict[Sha, SchemaExample | None] = field(factory=dict)
+    announced: dict[UnitId, Program | Refused] = field(factory=dict)
 
     @cached_property
     def node_names(self) -> frozenset[tuple[NodeType, str]]:
@@ -56,6 +57,7 @@ class MoveUnits:
 
     programs: Programs
     builder: Builder
+    announce: Announce
     clock: Clock
 
     async def __call__(
@@ -92,6 +94,7 @@ class MoveUnits:
             else:
                 # It runs this version already, but its nodes were made anew.
                 stored.append(unit)
+                await tx.outbox.withdraw(unit.uuid, CommandKind.UPDATE)
                 if to.program.schema.accepts(CommandKind.SCHEMA_UPDATE.word):
                     commands.append(self.builder.schema_command(unit.uuid))
         for unit in able:
@@ -110,11 +113,31 @@ class MoveUnits:
         log.info("unit %s cannot be updated: %s", unit.uuid, refusal)
         return [evolve(unit, update=unit.update.failed(str(refusal), self.clock()))]
 
+    async def prepare(self, units: Sequence[Unit], to: Destination) -> None:
+        """Fetch what a compiled program's units are told of, before any row is locked."""
+        if not to.repo.is_compilable_repo:
+            return
+        for unit in units:
+            try:
+                to.announced[unit.uuid] = await self._program(unit, to)
+            except Refused as refusal:
+                to.announced[unit.uuid] = refusal
+
     async def _program(self, unit: Unit, to: Destination) -> Program:
-        link = link_for(to.registry, to.repo, to.version, unit)
+        known = to.announced.get(unit.uuid)
+        if isinstance(known, Refused):
+            raise known
+        if known is not None:
+            return known
+        asset = asset_for(to.registry, to.repo, to.version, unit)
         schema = await self._running_schema(unit, to)
         refuse_unknown_command(schema.accepts(CommandKind.UPDATE.word), CommandKind.UPDATE)
-        return to.program if link is None else evolve(to.program, firmware_link=link)
+        if asset is None:
+            return to.program
+        program = evolve(to.program, asset=asset)
+        if unit.current_commit_version == to.version.commit:
+            return program
+        return await self.announce(to.registry, unit, program)
 
     async def _running_schema(self, unit: Unit, to: Destination) -> SchemaExample:
         for commit in (unit.current_commit_version, unit.built_commit):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
 
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RegistryId
+from pepeunit.domain.messaging.command import Firmware
 from pepeunit.domain.registries.registry import Registry
-from pepeunit.domain.registries.version import Commit, Sha, Version
+from pepeunit.domain.registries.version import Asset, Commit, Sha, Version
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.repos.rollout_rule import PROGRAM_FILE, RolloutRule, read_program_rule
-from pepeunit.domain.repos.target import firmware_link, target_rule, target_version
+from pepeunit.domain.repos.target import firmware_asset, target_rule, target_version
 from pepeunit.domain.units.env import read_env_example
 from pepeunit.domain.units.schema import SchemaExample, read_schema_example
 from pepeunit.domain.units.unit import Unit
@@ -22,13 +23,21 @@ from pepeunit.ports.mirrors import Mirrors
 
 @frozen
 class Program:
-    """One version of a program, checked: it can be built for a unit."""
+    """One version of a program, checked: it can be built for a unit.
+
+    A compiled one has the unit's ``asset``, and ``firmware`` once it was announced.
+    """
 
     registry: RegistryId
     version: Version
     schema: SchemaExample
     env_example: Mapping[str, Any]
-    firmware_link: str | None = None
+    asset: Asset | None = None
+    firmware: Firmware | None = None
+
+
+Announce = Callable[[Registry, Unit, Program], Awaitable[Program]]
+"""Completes a program that is about to be sent: a compiled one gets its ``firmware``."""
 
 
 @frozen
@@ -66,11 +75,11 @@ class Programs:
         Raises ``Invalid`` (topics git, json, entity) with what stands in the way.
         """
         version = await self.target(registry, repo, unit)
-        link = link_for(registry, repo, version, unit)
-        return evolve(await self.at(registry, version), firmware_link=link)
+        asset = asset_for(registry, repo, version, unit)
+        return evolve(await self.at(registry, version), asset=asset)
 
     async def at(self, registry: Registry, version: Version) -> Program:
-        """The program of a version, checked and pinned, without a link to its firmware."""
+        """The program of a version, checked and pinned, without an asset for its firmware."""
         program = Program(
             registry=registry.uuid,
             version=version,
@@ -98,11 +107,11 @@ class Programs:
         return await self.schema(registry, built(unit))
 
 
-def link_for(registry: Registry, repo: Repo, version: Version, unit: Unit) -> str | None:
-    """What a compilable program's unit downloads. Raises ``Invalid`` as ``firmware_link`` does."""
+def asset_for(registry: Registry, repo: Repo, version: Version, unit: Unit) -> Asset | None:
+    """What a compilable program's unit downloads. Raises ``Invalid`` as ``firmware_asset`` does."""
     if not repo.is_compilable_repo:
         return None
-    return firmware_link(registry.releases, version, unit.target_firmware_platform)
+    return firmware_asset(registry.releases, version.tag, unit.target_firmware_platform)
 
 
 def built(unit: Unit) -> Sha:

@@ -162,6 +162,9 @@ class UpdateFollowers:
         self, batch: Sequence[UnitId], to: Destination, ignore_backoff: bool
     ) -> int:
         try:
+            async with self.database.read() as rows:
+                found = await rows.units.get_many(batch)
+            await self.move.prepare(found, to)
             async with self.database.begin() as tx:
                 units = [
                     unit

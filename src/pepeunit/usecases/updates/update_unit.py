@@ -12,7 +12,7 @@ from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.database import Collections, Database
 from pepeunit.usecases.updates.build import Builder
-from pepeunit.usecases.updates.programs import Programs
+from pepeunit.usecases.updates.programs import Announce, Programs
 
 
 async def lineage(rows: Collections, unit: UnitId) -> tuple[Unit, Repo, Registry]:
@@ -33,6 +33,7 @@ class UpdateUnit:
     database: Database
     programs: Programs
     builder: Builder
+    announce: Announce
 
     async def __call__(self, uuid: UnitId) -> None:
         """Raises ``Invalid`` where the target cannot be built or the unit takes no ``Update``."""
@@ -41,6 +42,7 @@ class UpdateUnit:
         program = await self.programs.program(registry, repo, judged)
         schema = await self.programs.running_schema(repo, judged)
         refuse_unknown_command(schema.accepts(CommandKind.UPDATE.word), CommandKind.UPDATE)
+        program = await self.announce(registry, judged, program)
         async with self.database.begin() as tx:
             unit = await tx.units.get(uuid, for_update=True)
             if unit is None:
