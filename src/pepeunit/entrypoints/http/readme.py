@@ -25,6 +25,7 @@ class ReadmeDoor:
                 self.convert,
                 media_type=MARKDOWN,
                 body_bytes_max=SMALL_BODY_BYTES_MAX,
+                changes=False,
             ),
         )
 
