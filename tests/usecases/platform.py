@@ -74,11 +74,14 @@ from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
 from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.tokens import EndOldTokens, RevokeUnitToken, RotateUnitToken
+from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
+from pepeunit.usecases.updates.rollouts import SteerRollout
 from pepeunit.usecases.updates.sweep import SweepUpdates
-from pepeunit.usecases.updates.update_repo import UpdateFollowers
+from pepeunit.usecases.updates.update_repo import StartRollout, UpdateFollowers
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser
@@ -197,8 +200,20 @@ class Platform:
         self.firmware = MemoryFirmware()
         self.fetch_firmware = FetchFirmware(self.firmware, self.keyring)
         self.announce = AnnounceFirmware(self.fetch_firmware, f"https://{DOMAIN}/pepeunit/api/v1")
-        self.update_unit = UpdateUnit(database, self.programs, self.builder, self.announce, clock)
-        self.followers = UpdateFollowers(database, self.update_unit, self.drain)
+        self.update_unit = UpdateUnit(database, self.programs, self.builder, self.announce)
+        self.move = MoveUnits(self.programs, self.builder, self.announce, clock)
+        self.advance = AdvanceRollout(
+            database, self.programs, self.move, self.drain, self.leases, clock
+        )
+        self.followers = UpdateFollowers(
+            database,
+            self.programs,
+            StartRollout(database, self.programs, clock, self.ids),
+            self.advance,
+            self.move,
+            self.drain,
+        )
+        self.steer = SteerRollout(database, self.programs, self.advance, self.background, clock)
         self.sweep = SweepUpdates(database, clock, INTERVAL)
 
     def _wire_registries(self) -> None:

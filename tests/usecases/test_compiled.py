@@ -345,7 +345,7 @@ async def test_o31_a_private_file_that_cannot_be_fetched_leaves_the_unit_as_it_w
     row = await platform.row(unit)
     assert (row.built_commit, row.update.status) == (first, UpdateStatus.ERROR)
     platform.remote.files[ESP32.format(tag="v2")] = lost
-    await platform.update_unit(unit, explicit=True)
+    await platform.update_unit(unit)
     assert (await platform.row(unit)).built_commit == second
 
 

@@ -57,21 +57,32 @@ from pepeunit.usecases.repos.create_repo import CreateRepo
 from pepeunit.usecases.repos.edit_repo import DeleteRepo, EditRepo
 from pepeunit.usecases.repos.read_repos import GetRepo, GetRepoVersions, ListPlatforms, ListRepos
 from pepeunit.usecases.samples.ingest import Ingest
+from pepeunit.usecases.units.command_units import CommandUnits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.export_units import ExportUnits
 from pepeunit.usecases.units.firmware import GetFirmware
+from pepeunit.usecases.units.import_units import ImportUnits
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
 from pepeunit.usecases.units.tokens import EndOldTokens, RevokeUnitToken, RotateUnitToken
+from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
+from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
 from pepeunit.usecases.updates.sweep import SweepUpdates
-from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateFollowers, UpdateRepoUnits
+from pepeunit.usecases.updates.update_repo import (
+    BulkUpdate,
+    StartRollout,
+    UpdateFollowers,
+    UpdateRepoUnits,
+)
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
@@ -167,9 +178,41 @@ class UseCases(containers.DeclarativeContainer):
         programs=programs,
         builder=builder,
         announce=announce_firmware,
+    )
+    move_units = One(
+        MoveUnits, programs=programs, builder=builder, announce=announce_firmware, clock=clock
+    )
+    start_rollout = One(
+        StartRollout, database=database, programs=programs, clock=clock, new_uuid=new_uuid
+    )
+    advance_rollout = One(
+        AdvanceRollout,
+        database=database,
+        programs=programs,
+        move=move_units,
+        drain=drain,
+        leases=ports.leases,
         clock=clock,
     )
-    followers = One(UpdateFollowers, database=database, update_unit=update_unit, drain=drain)
+    followers = One(
+        UpdateFollowers,
+        database=database,
+        programs=programs,
+        start=start_rollout,
+        advance=advance_rollout,
+        move=move_units,
+        drain=drain,
+    )
+    get_rollout = One(GetRollout, database=database)
+    set_rollout_rule = One(SetRolloutRule, database=database)
+    steer_rollout = One(
+        SteerRollout,
+        database=database,
+        programs=programs,
+        advance=advance_rollout,
+        background=background,
+        clock=clock,
+    )
     update_repo_units = One(UpdateRepoUnits, database=database, followers=followers)
     bulk_update = One(BulkUpdate, followers=followers, background=background)
     sweep_updates = One(
@@ -373,6 +416,9 @@ class UseCases(containers.DeclarativeContainer):
         update_unit=update_unit,
         drain=drain,
     )
+    import_units = One(ImportUnits, database=database, create_unit=create_unit, new_uuid=new_uuid)
+    export_units = One(ExportUnits, database=database)
+    command_units = One(CommandUnits, database=database, send_command=send_command)
     rotate_unit_token = One(
         RotateUnitToken,
         database=database,

@@ -20,12 +20,15 @@ from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
 from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.audit import AuditDoor
+from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
 from pepeunit.entrypoints.http.permissions import PermissionDoor
+from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
+from pepeunit.entrypoints.http.rollouts import RolloutDoor
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.site import HttpLimits, Site
 from pepeunit.entrypoints.http.tokens import TokenDoor
@@ -40,6 +43,9 @@ DOORS: tuple[type[Door], ...] = (
     UserDoor,
     RegistryDoor,
     RepoDoor,
+    RolloutDoor,
+    ReadmeDoor,
+    BulkDoor,
     UnitDoor,
     TokenDoor,
     DeviceDoor,

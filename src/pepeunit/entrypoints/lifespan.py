@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 OUTBOX_SWEEP_SECONDS: Final = 30.0
 UPDATE_SWEEP_SECONDS: Final = 5.0
+ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
 LOG_PURGE_SECONDS: Final = 600.0
 AUDIT_PURGE_SECONDS: Final = 3600.0
@@ -147,11 +148,13 @@ async def _flushing(use: UseCases) -> AsyncIterator[None]:
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
     followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
+    rollouts = use.advance_rollout()
     purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
     return _tasks(
         {
             "outbox": lambda: every(OUTBOX_SWEEP_SECONDS, "outbox", drain),
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
+            "rollouts": lambda: every(ROLLOUT_SECONDS, "rollouts", rollouts.everywhere),
             "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
             "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
             "audit": lambda: every(AUDIT_PURGE_SECONDS, "audit purge", purge_audit),

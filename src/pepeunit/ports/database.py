@@ -14,6 +14,7 @@ from pepeunit.ports.outbox import Outbox
 from pepeunit.ports.permissions import Permissions
 from pepeunit.ports.registries import Registries
 from pepeunit.ports.repos import Repos
+from pepeunit.ports.rollouts import Rollouts
 from pepeunit.ports.units import Units
 from pepeunit.ports.users import Users
 
@@ -49,6 +50,8 @@ class Collections(Protocol):
     def permissions(self) -> Permissions: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def rollouts(self) -> Rollouts: ...
     @property
     def invites(self) -> Invites: ...
     @property

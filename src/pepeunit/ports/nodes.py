@@ -55,6 +55,10 @@ class Nodes(Protocol):
         """Every node of the unit, by type and name."""
         ...
 
+    async def of_units(self, units: Collection[UnitId]) -> Sequence[Node]:
+        """Every node of these units."""
+        ...
+
     async def put(self, nodes: Sequence[Node]) -> None:
         """Insert or replace. Raises ``Conflict`` (topic node) when a unit would have two nodes
         of one type and name."""

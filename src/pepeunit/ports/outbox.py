@@ -15,6 +15,10 @@ class Outbox(Protocol):
         """Add a command; it replaces one of the same unit and kind."""
         ...
 
+    async def put_many(self, commands: Sequence[PendingCommand]) -> None:
+        """The same for commands of different units or kinds."""
+        ...
+
     async def claim(
         self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
     ) -> Sequence[PendingCommand]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -42,10 +42,28 @@ class SealedKind(enum.Enum):
 class Units(Protocol):
     async def get(self, uuid: UnitId, *, for_update: bool = False) -> Unit | None: ...
 
+    async def get_many(
+        self, uuids: Collection[UnitId], *, for_update: bool = False
+    ) -> Sequence[Unit]:
+        """Those of them that exist, in the order of their ids."""
+        ...
+
+    async def taken(self, names: Collection[str]) -> Sequence[str]:
+        """Those of the names that a unit has, whoever may see it."""
+        ...
+
     async def find(self, query: UnitQuery) -> Page[Unit]: ...
 
     async def following(self, repo: RepoId) -> Sequence[UnitId]:
         """The units that take their version from the repo."""
+        ...
+
+    async def behind(self, repo: RepoId, commit: Sha) -> Sequence[UnitId]:
+        """Those of them that are not built for the commit or do not report it, in order."""
+        ...
+
+    async def not_built_for(self, repo: RepoId, commit: Sha) -> Sequence[UnitId]:
+        """Those of them that are not built for the commit, in order."""
         ...
 
     async def versions(self, repo: RepoId) -> Sequence[tuple[Sha, int]]:
@@ -66,6 +84,10 @@ class Units(Protocol):
 
     async def put(self, unit: Unit) -> None:
         """Insert or replace. Raises ``Conflict`` (topic unit) when the name is taken."""
+        ...
+
+    async def put_many(self, units: Sequence[Unit]) -> None:
+        """The same for many."""
         ...
 
     async def delete(self, uuid: UnitId) -> None:

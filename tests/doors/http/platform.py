@@ -21,12 +21,15 @@ from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
 from pepeunit.entrypoints.http.audit import AuditDoor
+from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
 from pepeunit.entrypoints.http.permissions import PermissionDoor
+from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
+from pepeunit.entrypoints.http.rollouts import RolloutDoor
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
@@ -67,20 +70,31 @@ from pepeunit.usecases.registries.synchronise import Synchronise
 from pepeunit.usecases.repos.create_repo import CreateRepo
 from pepeunit.usecases.repos.edit_repo import DeleteRepo, EditRepo
 from pepeunit.usecases.repos.read_repos import GetRepo, GetRepoVersions, ListPlatforms, ListRepos
+from pepeunit.usecases.units.command_units import CommandUnits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.export_units import ExportUnits
 from pepeunit.usecases.units.firmware import GetFirmware
+from pepeunit.usecases.units.import_units import ImportUnits
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
 from pepeunit.usecases.units.tokens import RevokeUnitToken, RotateUnitToken
+from pepeunit.usecases.updates.advance_rollout import AdvanceRollout
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
-from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateFollowers, UpdateRepoUnits
+from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
+from pepeunit.usecases.updates.update_repo import (
+    BulkUpdate,
+    StartRollout,
+    UpdateFollowers,
+    UpdateRepoUnits,
+)
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
@@ -154,8 +168,11 @@ class Platform:
         programs = Programs(mirrors, SYMBOLS)
         builder = Builder(clock, uuid4)
         drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
-        update_unit = UpdateUnit(database, programs, builder, announce, clock)
-        followers = UpdateFollowers(database, update_unit, drain)
+        update_unit = UpdateUnit(database, programs, builder, announce)
+        move = MoveUnits(programs, builder, announce, clock)
+        advance = AdvanceRollout(database, programs, move, drain, MemoryLeases(), clock)
+        start = StartRollout(database, programs, clock, uuid4)
+        followers = UpdateFollowers(database, programs, start, advance, move, drain)
         return [
             self._accounts(builder, drain),
             self._users(),
@@ -171,6 +188,12 @@ class Platform:
                 bulk_update=BulkUpdate(followers, self.background),
                 delete_repo=DeleteRepo(database),
             ),
+            RolloutDoor(
+                GetRollout(database),
+                SetRolloutRule(database),
+                SteerRollout(database, programs, advance, self.background, clock),
+            ),
+            ReadmeDoor(),
             *self._devices(programs, builder, drain, update_unit, announce),
             TokenDoor(
                 RotateUnitToken(database, programs, builder, drain, clock),
@@ -254,14 +277,21 @@ class Platform:
         drain: DrainOutbox,
         update_unit: UpdateUnit,
         announce: AnnounceFirmware,
-    ) -> tuple[UnitDoor, DeviceDoor]:
+    ) -> tuple[BulkDoor, UnitDoor, DeviceDoor]:
         database, clock = self.database, self.clock
         vault = EnvVault(self.cipher, self.tokens, FACTS)
         rules = UnitRules(programs)
         get_env = GetEnv(database, vault, programs)
         get_schema = GetSchema(database, programs, FACTS.domain)
+        create_unit = CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret)
+        send_command = SendCommand(database, programs, builder, update_unit, drain)
+        bulk = BulkDoor(
+            ImportUnits(database, create_unit, uuid4),
+            ExportUnits(database),
+            CommandUnits(database, send_command),
+        )
         units = UnitDoor(
-            create_unit=CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret),
+            create_unit=create_unit,
             get_unit=GetUnit(database),
             list_units=ListUnits(database),
             edit_unit=EditUnit(database, rules, builder, announce, drain, self.broker, clock),
@@ -279,7 +309,7 @@ class Platform:
             get_firmware=GetFirmware(database, announce.fetch, self.firmware),
             get_state_storage=GetStateStorage(database, self.cipher),
             set_state_storage=SetStateStorage(database, self.cipher),
-            send_command=SendCommand(database, programs, builder, update_unit, drain),
+            send_command=send_command,
             answer_broker=AnswerBroker(self.authenticate, authorize),
         )
-        return units, devices
+        return bulk, units, devices

@@ -87,6 +87,7 @@ REQUESTS: Mapping[tuple[str, str], Ask] = {
     ("PATCH", "/repos/update_units_firmware/{uuid}"): Ask(
         "alice", "/repos/update_units_firmware/{repo}"
     ),
+    ("PATCH", "/repos/rollout/{uuid}"): Ask("alice", "/repos/rollout/{repo}", {}),
     ("POST", "/repos/bulk_update"): Ask("root", "/repos/bulk_update"),
     ("DELETE", "/repos/{uuid}"): Ask("alice", "/repos/{empty_repo}"),
     ("POST", "/units"): Ask(

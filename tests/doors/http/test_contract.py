@@ -107,6 +107,16 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
     assert set(OPERATIONS) <= listed
     assert listed - set(OPERATIONS) == {
         ("GET", "/pepeunit"),
+        ("GET", "/repos/rollout/{uuid}"),
+        ("PATCH", "/repos/rollout/{uuid}"),
+        ("POST", "/repos/rollout/{uuid}/pause"),
+        ("POST", "/repos/rollout/{uuid}/resume"),
+        ("POST", "/repos/rollout/{uuid}/stop"),
+        ("POST", "/repos/rollout/{uuid}/return"),
+        ("POST", "/units/import_csv"),
+        ("POST", "/units/bulk_command"),
+        ("GET", "/units/export"),
+        ("POST", "/units/import"),
         ("POST", "/repository_registry/webhook/{uuid}"),
         ("GET", "/repository_registry/webhook/{uuid}"),
         ("POST", "/users/invites"),

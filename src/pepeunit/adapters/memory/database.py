@@ -15,6 +15,7 @@ from pepeunit.adapters.memory.outbox import MemoryOutbox
 from pepeunit.adapters.memory.permissions import MemoryPermissions
 from pepeunit.adapters.memory.registries import MemoryRegistries
 from pepeunit.adapters.memory.repos import MemoryRepos
+from pepeunit.adapters.memory.rollouts import MemoryRollouts
 from pepeunit.adapters.memory.units import MemoryUnits
 from pepeunit.adapters.memory.users import MemoryUsers
 from pepeunit.adapters.memory.world import View, World
@@ -32,6 +33,7 @@ class _Transaction:
     edges: MemoryEdges
     permissions: MemoryPermissions
     outbox: MemoryOutbox
+    rollouts: MemoryRollouts
     invites: MemoryInvites
     audit: MemoryAudit
 
@@ -47,6 +49,7 @@ class _Transaction:
             MemoryEdges(view),
             MemoryPermissions(view),
             MemoryOutbox(view),
+            MemoryRollouts(view),
             MemoryInvites(view),
             MemoryAudit(view),
         )

@@ -78,6 +78,10 @@ class MemoryNodes:
             key=lambda node: (node.type.value, node.topic_name),
         )
 
+    async def of_units(self, units: Collection[UnitId]) -> Sequence[Node]:
+        wanted = set(units)
+        return [node for node in self.view.world.nodes.values() if node.unit_uuid in wanted]
+
     async def put(self, nodes: Sequence[Node]) -> None:
         world = self.view.for_writing()
         for node in nodes:

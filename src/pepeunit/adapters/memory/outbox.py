@@ -24,6 +24,10 @@ class MemoryOutbox:
         self.view.require(command.unit_uuid in world.units, "the unit is gone")
         world.outbox[command.unit_uuid, command.kind] = command
 
+    async def put_many(self, commands: Sequence[PendingCommand]) -> None:
+        for command in commands:
+            await self.put(command)
+
     async def claim(
         self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
     ) -> Sequence[PendingCommand]:

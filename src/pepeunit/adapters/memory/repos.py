@@ -79,4 +79,10 @@ class MemoryRepos:
         if any(unit.repo_uuid == uuid for unit in world.units.values()):
             raise self.view.clash("the repo still has units")
         world.repos.pop(uuid, None)
+        world.rollout_rules.pop(uuid, None)
+        gone = {row.uuid for row in world.rollouts.values() if row.repo_uuid == uuid}
+        for rollout in gone:
+            del world.rollouts[rollout]
+        for member in [key for key in world.members if key[0] in gone]:
+            del world.members[member]
         forget_permissions(world, {uuid})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -39,6 +39,16 @@ class MemoryUnits:
     async def get(self, uuid: UnitId, *, for_update: bool = False) -> Unit | None:
         return self.view.locked(for_update=for_update).units.get(uuid)
 
+    async def get_many(
+        self, uuids: Collection[UnitId], *, for_update: bool = False
+    ) -> Sequence[Unit]:
+        units = self.view.locked(for_update=for_update).units
+        return [units[uuid] for uuid in sorted(set(uuids)) if uuid in units]
+
+    async def taken(self, names: Collection[str]) -> Sequence[str]:
+        wanted = set(names)
+        return sorted(unit.name for unit in self.view.world.units.values() if unit.name in wanted)
+
     async def find(self, query: UnitQuery) -> Page[Unit]:
         world = self.view.world
         matches = searcher(query.search)
@@ -67,6 +77,21 @@ class MemoryUnits:
 
     async def following(self, repo: RepoId) -> Sequence[UnitId]:
         return sorted(unit.uuid for unit in self._of(repo) if unit.is_auto_update_from_repo_unit)
+
+    async def behind(self, repo: RepoId, commit: Sha) -> Sequence[UnitId]:
+        return sorted(
+            unit.uuid
+            for unit in self._of(repo)
+            if unit.is_auto_update_from_repo_unit
+            and not unit.built_commit == unit.current_commit_version == commit
+        )
+
+    async def not_built_for(self, repo: RepoId, commit: Sha) -> Sequence[UnitId]:
+        return sorted(
+            unit.uuid
+            for unit in self._of(repo)
+            if unit.is_auto_update_from_repo_unit and unit.built_commit != commit
+        )
 
     async def versions(self, repo: RepoId) -> Sequence[tuple[Sha, int]]:
         counts = Counter(
@@ -109,6 +134,10 @@ class MemoryUnits:
         self.view.require(unit.creator_uuid in world.users, "the user is gone")
         world.units[unit.uuid] = unit
 
+    async def put_many(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            await self.put(unit)
+
     async def delete(self, uuid: UnitId) -> None:
         world = self.view.for_writing()
         drop_nodes(world, {node.uuid for node in world.nodes.values() if node.unit_uuid == uuid})
@@ -117,6 +146,8 @@ class MemoryUnits:
             world.sealed.pop((uuid, kind), None)
         for key in [key for key in world.outbox if key[0] == uuid]:
             del world.outbox[key]
+        for member in [key for key in world.members if key[1] == uuid]:
+            del world.members[member]
         world.units.pop(uuid, None)
 
     async def mark_presence(self, uuid: UnitId, *, is_online: bool, at: datetime) -> None:

@@ -19,6 +19,7 @@ from pepeunit.domain.ids import (
     NodeId,
     RegistryId,
     RepoId,
+    RolloutId,
     UnitId,
     UserId,
 )
@@ -27,6 +28,8 @@ from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.repos.repo import Repo
+from pepeunit.domain.repos.rollout import Member, Rollout
+from pepeunit.domain.repos.rollout_rule import RolloutRule
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.registration import Invite
 from pepeunit.domain.users.user import User
@@ -48,6 +51,9 @@ class World:
     edges: dict[EdgeId, Edge] = field(factory=dict)
     permissions: dict[tuple[UUID, UUID], Permission] = field(factory=dict)
     outbox: dict[tuple[UnitId, CommandKind], PendingCommand] = field(factory=dict)
+    rollout_rules: dict[RepoId, RolloutRule] = field(factory=dict)
+    rollouts: dict[RolloutId, Rollout] = field(factory=dict)
+    members: dict[tuple[RolloutId, UnitId], Member] = field(factory=dict)
     invites: dict[InviteId, Invite] = field(factory=dict)
     audit: dict[AuditId, AuditEntry] = field(factory=dict)
 

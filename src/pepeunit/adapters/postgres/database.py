@@ -19,6 +19,7 @@ from pepeunit.adapters.postgres.outbox import PostgresOutbox
 from pepeunit.adapters.postgres.permissions import PostgresPermissions
 from pepeunit.adapters.postgres.registries import PostgresRegistries
 from pepeunit.adapters.postgres.repos import PostgresRepos
+from pepeunit.adapters.postgres.rollouts import PostgresRollouts
 from pepeunit.adapters.postgres.statements import Statements
 from pepeunit.adapters.postgres.units import PostgresUnits
 from pepeunit.adapters.postgres.users import PostgresUsers
@@ -52,6 +53,7 @@ class _Transaction:
     edges: PostgresEdges
     permissions: PostgresPermissions
     outbox: PostgresOutbox
+    rollouts: PostgresRollouts
     invites: PostgresInvites
     audit: PostgresAudit
 
@@ -67,6 +69,7 @@ class _Transaction:
             PostgresEdges(statements),
             PostgresPermissions(statements),
             PostgresOutbox(statements),
+            PostgresRollouts(statements),
             PostgresInvites(statements),
             PostgresAudit(statements),
         )

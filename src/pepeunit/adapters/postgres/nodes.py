@@ -166,6 +166,10 @@ class PostgresNodes:
     async def of_unit(self, unit: UnitId) -> Sequence[Node]:
         return tuple(map(to_node, await self.statements.read(_OF_UNIT, {"uuid": unit})))
 
+    async def of_units(self, units: Collection[UnitId]) -> Sequence[Node]:
+        statement = select(nodes).where(one_of(nodes.c.unit_uuid, units))
+        return tuple(map(to_node, await self.statements.read(statement)))
+
     async def put(self, nodes: Sequence[Node]) -> None:
         if nodes:
             await self.statements.write(_PUT, [to_row(node) for node in nodes])

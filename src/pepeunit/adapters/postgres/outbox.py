@@ -82,6 +82,10 @@ class PostgresOutbox:
     async def put(self, command: PendingCommand) -> None:
         await self.statements.write(_PUT, to_row(command))
 
+    async def put_many(self, commands: Sequence[PendingCommand]) -> None:
+        if commands:
+            await self.statements.write(_PUT, [to_row(command) for command in commands])
+
     async def claim(
         self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
     ) -> Sequence[PendingCommand]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import attrs
 from attrs import frozen
-from sqlalchemy import bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, func, or_, select, update
 
 from pepeunit.adapters.postgres.nodes import matching
-from pepeunit.adapters.postgres.selecting import filters, ordered, page, searched, visible
+from pepeunit.adapters.postgres.selecting import filters, one_of, ordered, page, searched, visible
 from pepeunit.adapters.postgres.statements import Statements, upsert
 from pepeunit.adapters.postgres.tables import nodes, permissions, sealed_texts, units
 from pepeunit.codecs.text import json_text, require_storable
@@ -37,6 +37,18 @@ _FOLLOWING: Final = (
     .where(_OF_REPO, units.c.is_auto_update_from_repo_unit)
     .order_by(units.c.uuid)
 )
+_TAKEN: Final = (
+    select(units.c.name)
+    .where(units.c.name == any_(bindparam("names", type_=ARRAY(Text))))
+    .order_by(units.c.name.collate("C"))
+)
+_BEHIND: Final = _FOLLOWING.where(
+    or_(
+        units.c.built_commit.is_distinct_from(bindparam("commit")),
+        units.c.current_commit_version.is_distinct_from(bindparam("commit")),
+    )
+)
+_NOT_BUILT_FOR: Final = _FOLLOWING.where(units.c.built_commit.is_distinct_from(bindparam("commit")))
 _VERSIONS: Final = (
     select(units.c.current_commit_version, func.count().label("unit_count"))
     .where(_OF_REPO, units.c.current_commit_version.is_not(None))
@@ -160,6 +172,20 @@ class PostgresUnits:
         row = await self.statements.get(_GET, uuid, for_update=for_update)
         return to_unit(row) if row is not None else None
 
+    async def get_many(
+        self, uuids: Collection[UnitId], *, for_update: bool = False
+    ) -> Sequence[Unit]:
+        statement = select(units).where(one_of(units.c.uuid, uuids)).order_by(units.c.uuid)
+        if for_update:
+            found = await self.statements.write(statement.with_for_update())
+        else:
+            found = await self.statements.read(statement)
+        return tuple(map(to_unit, found))
+
+    async def taken(self, names: Collection[str]) -> Sequence[str]:
+        found = await self.statements.read(_TAKEN, {"names": list(names)})
+        return found.scalars().all()
+
     async def find(self, query: UnitQuery) -> Page[Unit]:
         columns = units.c
         statement = select(units).where(
@@ -181,6 +207,14 @@ class PostgresUnits:
     async def following(self, repo: RepoId) -> Sequence[UnitId]:
         return (await self.statements.read(_FOLLOWING, {"repo": repo})).scalars().all()
 
+    async def behind(self, repo: RepoId, commit: Sha) -> Sequence[UnitId]:
+        found = await self.statements.read(_BEHIND, {"repo": repo, "commit": commit})
+        return found.scalars().all()
+
+    async def not_built_for(self, repo: RepoId, commit: Sha) -> Sequence[UnitId]:
+        found = await self.statements.read(_NOT_BUILT_FOR, {"repo": repo, "commit": commit})
+        return found.scalars().all()
+
     async def versions(self, repo: RepoId) -> Sequence[tuple[Sha, int]]:
         found = await self.statements.read(_VERSIONS, {"repo": repo})
         return [(Sha(row.current_commit_version), row.unit_count) for row in found]
@@ -199,6 +233,10 @@ class PostgresUnits:
 
     async def put(self, unit: Unit) -> None:
         await self.statements.write(_PUT, to_row(unit))
+
+    async def put_many(self, units: Sequence[Unit]) -> None:
+        if units:
+            await self.statements.write(_PUT, [to_row(unit) for unit in units])
 
     async def delete(self, uuid: UnitId) -> None:
         await self.statements.write(_FORGET_PERMISSIONS, {"unit": uuid})

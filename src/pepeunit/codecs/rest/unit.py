@@ -13,6 +13,7 @@ from pepeunit.codecs.rest.json_text import naive_utc, naive_utc_or_none
 from pepeunit.codecs.rest.node import NodeModel, node_model
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.nodes.node import Node
+from pepeunit.domain.units.batch import UnitDraft, Violation
 from pepeunit.domain.units.log import LogLevel, UnitLog
 from pepeunit.domain.units.state import UnitState
 from pepeunit.domain.units.unit import Unit
@@ -132,3 +133,54 @@ class VerdictModel:
     """``result`` is ``allow`` or ``deny``."""
 
     result: str
+
+
+@frozen
+class ImportedUnitModel:
+    """``place`` is where the unit stands in the file; ``uuid`` is null on a dry run."""
+
+    place: str
+    name: str
+    uuid: UUID | None
+
+
+@frozen
+class ImportViolationModel:
+    place: str
+    message: str
+
+
+@frozen
+class ImportModel:
+    """``units`` were made, or would be; ``violations`` are told on a dry run."""
+
+    is_dry_run: bool
+    count: int
+    units: Sequence[ImportedUnitModel]
+    violations: Sequence[ImportViolationModel]
+
+
+def import_model(
+    units: Sequence[tuple[UnitDraft, Unit]],
+    violations: Sequence[Violation],
+    *,
+    is_dry_run: bool,
+) -> ImportModel:
+    return ImportModel(
+        is_dry_run,
+        len(units),
+        [
+            ImportedUnitModel(draft.place, unit.name, None if is_dry_run else unit.uuid)
+            for draft, unit in units
+        ],
+        [ImportViolationModel(place, message) for place, message in violations],
+    )
+
+
+@frozen
+class CommandResultModel:
+    """``error`` says why the command was not queued."""
+
+    uuid: UUID
+    is_queued: bool
+    error: str | None

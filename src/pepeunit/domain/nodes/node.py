@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import frozen
 
@@ -20,6 +20,21 @@ MAX_CONNECTIONS_DEFAULT: Final = 10
 class NodeType(enum.Enum):
     OUTPUT = "Output"
     INPUT = "Input"
+
+
+class NodeSettings(Protocol):
+    """What :func:`setting_violations` looks at."""
+
+    @property
+    def type(self) -> NodeType: ...
+    @property
+    def topic_name(self) -> str: ...
+    @property
+    def is_rewritable_input(self) -> bool: ...
+    @property
+    def max_connections(self) -> int: ...
+    @property
+    def is_data_pipe_active(self) -> bool: ...
 
 
 @frozen
@@ -59,11 +74,11 @@ class Node:
         )
 
 
-def setting_violations(node: Node) -> Iterable[tuple[str, str]]:
+def setting_violations(node: NodeSettings) -> Iterable[tuple[str, str]]:
     """What a node's settings may not say (error topic node)."""
     if node.is_rewritable_input and node.type is not NodeType.INPUT:
         yield "is_rewritable_input", "is for inputs only"
-    if node.is_data_pipe_active and not node.can_have_pipe:
+    if node.is_data_pipe_active and not node.topic_name.endswith(PIPE_SUFFIX):
         yield "is_data_pipe_active", f"needs a topic that ends in {PIPE_SUFFIX}"
     if node.max_connections < 1:
         yield "max_connections", "must be at least 1"

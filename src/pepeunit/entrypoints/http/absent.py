@@ -13,7 +13,6 @@ from pepeunit.entrypoints.http.route import Route
 
 ABSENT: Final = (
     ("GET", "/users/generate_verification_link/"),
-    ("POST", "/units/convert_toml_to_md"),
     ("POST", "/unit_nodes/check_data_pipe_config"),
     ("POST", "/unit_nodes/set_data_pipe_config"),
     ("GET", "/unit_nodes/get_data_pipe_config/{uuid}"),

@@ -14,10 +14,11 @@ from aiohttp import web
 from attrs import frozen
 
 from pepeunit.codecs.rest.json_text import dump
+from pepeunit.codecs.rest.multipart import read_file_part
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
-from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream, Upload
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
@@ -95,7 +96,7 @@ class Endpoint:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
         route = self.route
         content = b""
-        if route.wants_call or "body" in route.parts:
+        if route.wants_call or route.file_part or "body" in route.parts:
             content = await self._content(request, agent)
         parts: dict[str, Any] = {}
         violations: list[Violation] = []
@@ -110,6 +111,12 @@ class Endpoint:
                         parts[place] = read_texts(declared, place, texts)
                     case _:
                         parts[place] = _read_body(request.content_type, content, declared)
+            except RequestInvalid as invalid:
+                violations += invalid.violations
+        if route.file_part is not None:
+            try:
+                content_type = request.headers.get("Content-Type", "")
+                parts["file"] = Upload(read_file_part(content_type, content, route.file_part))
             except RequestInvalid as invalid:
                 violations += invalid.violations
         if violations:

@@ -76,6 +76,17 @@ def _operation(route: Route, components: Components, site: Site) -> dict[str, An
             "required": True,
             "content": {"application/json": {"schema": components.describe(body)}},
         }
+    if route.file_part is not None:
+        file = {"type": "string", "format": "binary"}
+        schema = {
+            "type": "object",
+            "properties": {route.file_part: file},
+            "required": [route.file_part],
+        }
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schema}},
+        }
     return operation
 
 

@@ -35,6 +35,13 @@ class File:
 
 
 @frozen
+class Upload:
+    """The file a ``multipart/form-data`` request brings."""
+
+    content: bytes
+
+
+@frozen
 class Stream:
     """A body that is sent piece by piece; ``sha256`` is its digest in hexadecimal."""
 
@@ -52,8 +59,9 @@ class Route:
     """An operation below the API prefix, or below the application's when ``outside_api``.
 
     ``parts`` maps ``path``, ``query`` and ``body`` to the attrs classes that decode them;
-    ``body_bytes_max`` narrows the limit of the site. ``changes``: calls are told of in the audit
-    log; true for everything but GET unless said otherwise.
+    ``body_bytes_max`` narrows the limit of the site, ``file_part`` names the part of an upload.
+    ``changes``: calls are told of in the audit log; true for everything but GET unless said
+    otherwise.
     ``answer`` is the model, ``None`` for 204 without a body, :class:`File` or :class:`Stream`.
     """
 
@@ -71,6 +79,7 @@ class Route:
     reads_token: bool
     outside_api: bool
     body_bytes_max: int | None
+    file_part: str | None
     changes: bool
 
     @classmethod
@@ -85,18 +94,23 @@ class Route:
         reads_token: bool = True,
         outside_api: bool = False,
         body_bytes_max: int | None = None,
+        file_part: str = "file",
         changes: bool | None = None,
     ) -> Route:
         """Read the types from the operation's signature.
 
-        Its first parameter is ``agent``; ``path``, ``query``, ``body`` and ``call`` are passed by
-        name when declared. The docstring gives summary and notes. Raises ``TypeError`` for any
-        other parameter and for parts that are not attrs classes.
+        Its first parameter is ``agent``; ``path``, ``query``, ``body``, ``file`` and ``call`` are
+        passed by name when declared; ``file`` is an :class:`Upload`, the part ``file_part``. The
+        docstring gives summary and notes. Raises ``TypeError`` for any other parameter and for
+        parts that are not attrs classes.
         """
         hints = get_type_hints(operation)
         answer = hints.pop("return")
         hints.pop("agent")
         wants_call = hints.pop("call", None) is not None
+        wants_file = hints.pop("file", None) is Upload
+        if wants_file and "body" in hints:
+            raise TypeError(f"{operation.__qualname__}: a request has one body")
         for name, declared in hints.items():
             if name not in PART_NAMES or not attrs.has(declared):
                 raise TypeError(f"{operation.__qualname__}: parameter {name} cannot be decoded")
@@ -116,6 +130,7 @@ class Route:
             reads_token=reads_token,
             outside_api=outside_api,
             body_bytes_max=body_bytes_max,
+            file_part=file_part if wants_file else None,
             changes=method != "GET" if changes is None else changes,
         )
 

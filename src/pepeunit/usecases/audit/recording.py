@@ -44,7 +44,7 @@ KINDS: Final = {
 """Collection to the word people know; the first one that changed is what an act was about."""
 UNWATCHED: Final = frozenset({"audit"})
 WRITES: Final = ("add", "put", "delete", "hand_over")
-DATA: Final = frozenset({"outbox"})
+DATA: Final = frozenset({"outbox", "rollouts"})
 """What follows from other changes; alone it is only worth a row when somebody asked for it."""
 PLATFORM_VERB: Final = "platform"
 NAMES: Final = ("login", "name", "topic_name", "repository_url")
@@ -137,7 +137,7 @@ class _Watched:
         first = args[0] if args else None
         rows = first if isinstance(first, list | tuple | set | frozenset) else (first,)
         for row in rows:
-            if name in ("put", "add"):
+            if name in ("put", "put_many", "add"):
                 self.notes.put(self.kind, row)
             elif name == "delete":
                 self.notes.delete(self.kind, row if len(args) == 1 else self._joined(*args))

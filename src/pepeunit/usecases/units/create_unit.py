@@ -19,7 +19,7 @@ from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.env import DeviceSecrets, StoredEnv
 from pepeunit.domain.units.unit import Unit, version_choice_violations
 from pepeunit.ports.clock import Clock
-from pepeunit.ports.database import Collections, Database
+from pepeunit.ports.database import Collections, Database, Transaction
 from pepeunit.ports.identifiers import NewSecret, NewUuid
 from pepeunit.usecases.access.gates import registry_of, repo_for
 from pepeunit.usecases.access.quotas import UNLIMITED, Quotas
@@ -49,6 +49,11 @@ class UnitRules:
 
     async def check(self, rows: Collections, unit: Unit, repo: Repo) -> Program:
         """The unit's program. Raises ``Invalid`` with what is wrong with the settings."""
+        self.require_settings(unit, repo)
+        return await self.programs.program(await registry_of(rows, repo), repo, unit)
+
+    def require_settings(self, unit: Unit, repo: Repo) -> None:
+        """The checks that need no git."""
         violations = [
             *name_violations("name", unit.name, self.name_symbols),
             *version_choice_violations(unit),
@@ -59,7 +64,6 @@ class UnitRules:
             raise Invalid(
                 [("visibility_level", f"the repo is {repo.visibility_level.value}")], Topic.ENTITY
             )
-        return await self.programs.program(await registry_of(rows, repo), repo, unit)
 
 
 @frozen
@@ -78,12 +82,21 @@ class CreateUnit:
     async def __call__(self, agent: Agent, repo_uuid: RepoId, settings: UnitSettings) -> Unit:
         """Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name,
         ``OverLimit`` (topic entity) for a used-up quota."""
+        unit = self.draft(agent, repo_uuid, settings)
+        async with self.database.read() as rows:
+            repo = await repo_for(rows, agent, Action.BUILD_FROM, repo_uuid)
+            program = await self.rules.check(rows, unit, repo)
+        async with self.database.begin() as tx:
+            return await self.store(tx, unit, program)
+
+    def draft(self, agent: Agent, repo_uuid: RepoId, settings: UnitSettings) -> Unit:
+        """The unit before it is checked and stored."""
         require_kind(agent, AgentKind.USER)
         creator = agent.user_id
         if creator is None:
             raise Forbidden("only a User may do this")
         now = self.clock()
-        unit = Unit(
+        return Unit(
             uuid=UnitId(self.new_uuid()),
             name=settings.name,
             visibility_level=settings.visibility_level,
@@ -96,22 +109,23 @@ class CreateUnit:
             repo_branch=settings.repo_branch,
             repo_commit=settings.repo_commit,
         )
-        async with self.database.read() as rows:
-            repo = await repo_for(rows, agent, Action.BUILD_FROM, repo_uuid)
-            program = await self.rules.check(rows, unit, repo)
+
+    async def store(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
+        """Row, keys, permissions and nodes. Raises ``Conflict`` for a taken name,
+        ``OverLimit`` (topic entity) for a used-up quota."""
         secrets = DeviceSecrets(self.new_secret(), self.new_secret())
-        async with self.database.begin() as tx:
-            await self.quotas.check_unit(tx, creator)
-            await tx.units.put(unit)
-            await self.vault.put(tx, unit.uuid, StoredEnv(secrets))
-            await tx.permissions.put(
-                [
-                    self._grant(creator, PermissionEntity.USER, unit.uuid, PermissionEntity.UNIT),
-                    self._grant(unit.uuid, PermissionEntity.UNIT, repo_uuid, PermissionEntity.REPO),
-                    self._grant(unit.uuid, PermissionEntity.UNIT, unit.uuid, PermissionEntity.UNIT),
-                ]
-            )
-            return await self.builder.build(tx, unit, program)
+        await self.quotas.check_unit(tx, unit.creator_uuid)
+        await tx.units.put(unit)
+        await self.vault.put(tx, unit.uuid, StoredEnv(secrets))
+        of_unit, own = PermissionEntity.UNIT, unit.uuid
+        await tx.permissions.put(
+            [
+                self._grant(unit.creator_uuid, PermissionEntity.USER, own, of_unit),
+                self._grant(own, of_unit, unit.repo_uuid, PermissionEntity.REPO),
+                self._grant(own, of_unit, own, of_unit),
+            ]
+        )
+        return await self.builder.build(tx, unit, program)
 
     def _grant(
         self, agent: UUID, kind: PermissionEntity, resource: UUID, resource_kind: PermissionEntity

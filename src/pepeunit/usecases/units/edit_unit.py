@@ -111,8 +111,8 @@ class DeleteUnit:
         require_kind(agent, AgentKind.USER)
         async with self.database.begin() as tx:
             await unit_for(tx, agent, Action.CHANGE, uuid, for_update=True)
-            nodes = [node.uuid for node in await tx.nodes.of_unit(uuid)]
-            listeners = await listeners_of(tx, nodes) - {uuid}
+            nodes = {node.uuid: uuid for node in await tx.nodes.of_unit(uuid)}
+            listeners = await listeners_of(tx, nodes)
             await tx.units.delete(uuid)
             for listener in listeners:
                 await self.builder.queue(tx, listener, CommandKind.SCHEMA_UPDATE)

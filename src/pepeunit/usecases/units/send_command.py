@@ -33,7 +33,7 @@ class SendCommand:
             await unit_for(rows, agent, Action.OPERATE, uuid)
             unit, repo, _ = await lineage(rows, uuid)
         if kind is CommandKind.UPDATE:
-            await self.update_unit(uuid, explicit=True)
+            await self.update_unit(uuid)
         else:
             schema = await self.programs.running_schema(repo, unit)
             refuse_unknown_command(schema.accepts(kind.word), kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -34,42 +34,64 @@ class Builder:
         Units that listened to a removed output are told by ``SchemaUpdate`` (O17). An ``Update``
         that still waits names a version that is no longer built: it is withdrawn.
         """
-        now = self.clock()
-        changes = reconcile(await tx.nodes.of_unit(unit.uuid), program.schema.node_names())
-        gone = [node.uuid for node in changes.delete]
-        listeners = await listeners_of(tx, gone) - {unit.uuid}
-        await tx.nodes.delete(gone)
-        built = evolve(
-            unit,
-            built_commit=program.version.commit,
-            built_tag=program.version.tag,
-            last_update_datetime=now,
-        )
+        await self.rebuild_nodes(tx, [unit], program)
+        built = self.built_for(unit, program)
         await tx.units.put(built)
-        made = [self._node(built, kind, name, now) for kind, name in changes.create]
-        await tx.nodes.put(made)
-        await tx.permissions.put([row for node in made for row in self._grants(node)])
-        for listener in listeners:
-            await self.queue(tx, listener, CommandKind.SCHEMA_UPDATE)
         if built.built_commit != unit.built_commit:
             await tx.outbox.withdraw(unit.uuid, CommandKind.UPDATE)
         return built
 
+    def built_for(self, unit: Unit, program: Program) -> Unit:
+        """The unit as it is to be stored once its nodes are the program's."""
+        return evolve(
+            unit,
+            built_commit=program.version.commit,
+            built_tag=program.version.tag,
+            last_update_datetime=self.clock(),
+        )
+
+    async def rebuild_nodes(self, tx: Transaction, units: Sequence[Unit], program: Program) -> None:
+        """Give stored units the nodes of the program."""
+        if not units:
+            return
+        now = self.clock()
+        nodes: dict[UnitId, list[Node]] = {unit.uuid: [] for unit in units}
+        for node in await tx.nodes.of_units(nodes):
+            nodes[node.unit_uuid].append(node)
+        made: list[Node] = []
+        gone: dict[NodeId, UnitId] = {}
+        for unit in units:
+            changes = reconcile(nodes[unit.uuid], program.schema.node_names())
+            made += [self._node(unit, kind, name, now) for kind, name in changes.create]
+            gone |= {node.uuid: unit.uuid for node in changes.delete}
+        if gone:
+            listeners = await listeners_of(tx, gone)
+            await tx.nodes.delete(list(gone))
+            for listener in sorted(listeners):
+                await self.queue(tx, listener, CommandKind.SCHEMA_UPDATE)
+        await tx.nodes.put(made)
+        await tx.permissions.put([row for node in made for row in self._grants(node)])
+
     async def queue_update(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
         """Queue ``Update`` and put the unit in ``RequestSent``; the program was announced."""
-        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware)
-        await self._put(tx, unit.uuid, CommandKind.UPDATE, payload)
+        await tx.outbox.put(self.update_command(unit, program))
         sent = evolve(unit, update=unit.update.sent(self.clock()))
         await tx.units.put(sent)
         return sent
 
     async def queue(self, tx: Transaction, unit: UnitId, kind: CommandKind) -> None:
-        await self._put(tx, unit, kind, command_payload(kind))
+        await tx.outbox.put(self._command(unit, kind, command_payload(kind)))
 
-    async def _put(self, tx: Transaction, unit: UnitId, kind: CommandKind, payload: str) -> None:
-        await tx.outbox.put(
-            PendingCommand(CommandId(self.new_uuid()), unit, kind, payload, self.clock())
-        )
+    def update_command(self, unit: Unit, program: Program) -> PendingCommand:
+        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware)
+        return self._command(unit.uuid, CommandKind.UPDATE, payload)
+
+    def schema_command(self, unit: UnitId) -> PendingCommand:
+        kind = CommandKind.SCHEMA_UPDATE
+        return self._command(unit, kind, command_payload(kind))
+
+    def _command(self, unit: UnitId, kind: CommandKind, payload: str) -> PendingCommand:
+        return PendingCommand(CommandId(self.new_uuid()), unit, kind, payload, self.clock())
 
     def _node(self, unit: Unit, kind: NodeType, name: str, now: datetime) -> Node:
         return Node(
@@ -99,12 +121,14 @@ class Builder:
         )
 
 
-async def listeners_of(tx: Transaction, nodes: Collection[NodeId]) -> set[UnitId]:
-    """The units whose inputs are fed by one of these nodes."""
+async def listeners_of(tx: Transaction, nodes: Mapping[NodeId, UnitId]) -> set[UnitId]:
+    """Other units whose inputs are fed by one of these nodes, given with the unit of each."""
     if not nodes:
         return set()
-    wanted = set(nodes)
-    edges = await tx.edges.touching(wanted)
-    inputs = [edge.node_input_uuid for edge in edges if edge.node_output_uuid in wanted]
-    found = [await tx.nodes.get(node) for node in inputs]
-    return {node.unit_uuid for node in found if node is not None}
+    edges = [edge for edge in await tx.edges.touching(nodes) if edge.node_output_uuid in nodes]
+    found = [(await tx.nodes.get(edge.node_input_uuid), edge) for edge in edges]
+    return {
+        node.unit_uuid
+        for node, edge in found
+        if node is not None and node.unit_uuid != nodes[edge.node_output_uuid]
+    }

@@ -16,6 +16,8 @@ from pepeunit.ports.publisher import Publisher
 
 BATCH_COMMANDS = 200
 RETRY_SECONDS = 300.0
+LATE_SECONDS = 1.0
+"""A unit's time to answer counts anew from a delivery that comes later than this."""
 
 
 @frozen
@@ -54,10 +56,20 @@ class DrainOutbox:
     async def _settle(self, sent: list[PendingCommand]) -> None:
         async with self.database.begin() as tx:
             await tx.outbox.delete([command.uuid for command in sent])
-            for command in sent:
-                if command.kind is not CommandKind.UPDATE:
-                    continue
-                unit = await tx.units.get(command.unit_uuid, for_update=True)
-                # A device that was quicker than this line has already reported its success.
-                if unit is not None and unit.update.status is not UpdateStatus.SUCCESS:
-                    await tx.units.put(evolve(unit, update=unit.update.sent(self.clock())))
+            now = self.clock()
+            since = now - timedelta(seconds=LATE_SECONDS)
+            updated = [
+                one.unit_uuid
+                for one in sent
+                if one.kind is CommandKind.UPDATE and one.create_datetime <= since
+            ]
+            if not updated:
+                return
+            await tx.units.put_many(
+                [
+                    evolve(unit, update=unit.update.sent(now))
+                    for unit in await tx.units.get_many(updated, for_update=True)
+                    # A device that was quicker than this has already reported its success.
+                    if unit.update.status is not UpdateStatus.SUCCESS
+                ]
+            )

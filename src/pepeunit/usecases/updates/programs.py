@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RegistryId
@@ -13,6 +13,7 @@ from pepeunit.domain.messaging.command import Firmware
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.registries.version import Asset, Commit, Sha, Version
 from pepeunit.domain.repos.repo import Repo
+from pepeunit.domain.repos.rollout_rule import PROGRAM_FILE, RolloutRule, read_program_rule
 from pepeunit.domain.repos.target import firmware_asset, target_rule, target_version
 from pepeunit.domain.units.env import read_env_example
 from pepeunit.domain.units.schema import SchemaExample, read_schema_example
@@ -74,19 +75,26 @@ class Programs:
         Raises ``Invalid`` (topics git, json, entity) with what stands in the way.
         """
         version = await self.target(registry, repo, unit)
-        asset = None
-        if repo.is_compilable_repo:
-            platform = unit.target_firmware_platform
-            asset = firmware_asset(registry.releases, version.tag, platform)
+        asset = asset_for(registry, repo, version, unit)
+        return evolve(await self.at(registry, version), asset=asset)
+
+    async def at(self, registry: Registry, version: Version) -> Program:
+        """The program of a version, checked and pinned, without an asset for its firmware."""
         program = Program(
             registry=registry.uuid,
             version=version,
             schema=await self.schema(registry.uuid, version.commit),
             env_example=await self.env_example(registry.uuid, version.commit),
-            asset=asset,
         )
         await self.mirrors.keep(registry.uuid, version.commit)
         return program
+
+    async def rollout_rule(self, registry: RegistryId, commit: Sha) -> RolloutRule | None:
+        """``[rollout]`` of the commit's ``pepeunit.toml``, None where there is none."""
+        files = [entry.path for entry in await self.mirrors.tree(registry, commit)]
+        if PROGRAM_FILE not in files:
+            return None
+        return read_program_rule(await self.mirrors.read(registry, commit, PROGRAM_FILE))
 
     async def running_schema(self, repo: Repo, unit: Unit) -> SchemaExample:
         """The schema of the version the unit runs: the reported one, else the built one."""
@@ -97,6 +105,13 @@ class Programs:
             except Invalid:
                 pass  # the device reports a commit that this remote never had
         return await self.schema(registry, built(unit))
+
+
+def asset_for(registry: Registry, repo: Repo, version: Version, unit: Unit) -> Asset | None:
+    """What a compilable program's unit downloads. Raises ``Invalid`` as ``firmware_asset`` does."""
+    if not repo.is_compilable_repo:
+        return None
+    return firmware_asset(registry.releases, version.tag, unit.target_firmware_platform)
 
 
 def built(unit: Unit) -> Sha:

@@ -26,13 +26,13 @@ class SweepUpdates:
         since = now - timedelta(seconds=2 * self.send_interval_seconds)
         async with self.database.read() as rows:
             overdue = await rows.units.overdue(since, BATCH_UNITS)
-        swept = 0
-        for uuid in overdue:
-            async with self.database.begin() as tx:
-                unit = await tx.units.get(uuid, for_update=True)
-                if unit is None or not unit.update.is_overdue(now, self.send_interval_seconds):
-                    continue
-                timed_out = unit.update.timed_out(now, self.send_interval_seconds)
-                await tx.units.put(evolve(unit, update=timed_out))
-                swept += 1
-        return swept
+        if not overdue:
+            return 0
+        async with self.database.begin() as tx:
+            swept = [
+                evolve(unit, update=unit.update.timed_out(now, self.send_interval_seconds))
+                for unit in await tx.units.get_many(overdue, for_update=True)
+                if unit.update.is_overdue(now, self.send_interval_seconds)
+            ]
+            await tx.units.put_many(swept)
+        return len(swept)

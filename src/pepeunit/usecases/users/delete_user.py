@@ -82,7 +82,7 @@ class DeleteUser:
                 )
         listeners: set[UnitId] = set()
         for unit in units.items:
-            nodes = [node.uuid for node in await tx.nodes.of_unit(unit.uuid)]
+            nodes = {node.uuid: unit.uuid for node in await tx.nodes.of_unit(unit.uuid)}
             listeners |= await listeners_of(tx, nodes)
         for unit in units.items:
             await tx.units.delete(unit.uuid)
