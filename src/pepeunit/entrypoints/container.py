@@ -14,6 +14,7 @@ from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.background import Background
+from pepeunit.usecases.instance.backlog import CountBacklog
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.admit_device import AdmitDevice
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
@@ -327,3 +328,5 @@ class UseCases(containers.DeclarativeContainer):
     presence = One(TrackPresence, database=database, drain=drain, clock=clock)
 
     get_metrics = One(GetMetrics, database=database, clock=clock)
+    count_backlog = One(CountBacklog, database=database, clock=clock)
+    journal = ports.journal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -52,6 +52,9 @@ _OVERDUE: Final = (
     )
     .order_by(units.c.update_sent_datetime, units.c.uuid)
     .limit(bindparam("limit"))
+)
+_STATUSES: Final = select(units.c.update_status, func.count().label("unit_count")).group_by(
+    units.c.update_status
 )
 _PRESENCE: Final = (
     update(units)
@@ -182,6 +185,13 @@ class PostgresUnits:
     async def overdue(self, sent_before: datetime, limit: int) -> Sequence[UnitId]:
         found = await self.statements.read(_OVERDUE, {"sent_before": sent_before, "limit": limit})
         return found.scalars().all()
+
+    async def update_statuses(self) -> Mapping[UpdateStatus | None, int]:
+        found = await self.statements.read(_STATUSES)
+        return {
+            None if row.update_status is None else UpdateStatus(row.update_status): row.unit_count
+            for row in found
+        }
 
     async def put(self, unit: Unit) -> None:
         await self.statements.write(_PUT, to_row(unit))

@@ -11,7 +11,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.entrypoints.http.endpoint import Authentication, Endpoint
+from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.middleware import Surroundings
+from pepeunit.entrypoints.http.monitoring import Monitoring
 from pepeunit.entrypoints.http.openapi import openapi_document
 from pepeunit.entrypoints.http.route import Door, Route
 from pepeunit.entrypoints.http.site import Site
@@ -24,13 +26,17 @@ REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
 
 
 def make_app(
-    doors: Sequence[Door], authenticate: Authentication, site: Site, version: str
+    doors: Sequence[Door],
+    authenticate: Authentication,
+    site: Site,
+    version: str,
+    monitoring: Monitoring | None = None,
 ) -> web.Application:
     """Every route of every door, with and without a trailing slash, and their documentation.
 
     ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent.
     """
-    around = Surroundings(site)
+    around = Surroundings(site, monitoring.meter if monitoring else RequestMeter())
     app = web.Application(middlewares=[around.observe, around.refuse])
     lists = UnlimitedLists(site.limits.unlimited_lists_max)
     routes = [route for door in doors for route in door.routes()]
@@ -39,6 +45,8 @@ def make_app(
         for path in _both_forms(route, site):
             app.router.add_route(route.method, path, serve)
     _document(app, routes, site, version)
+    if monitoring is not None:
+        monitoring.add_to(app.router, site)
     return app
 
 
