@@ -15,16 +15,38 @@ from attrs import frozen
 MASK: Final = "***"
 SECRET_CHARS_MIN: Final = 8
 """Shorter texts would mask half of the log."""
+WORDS: Final = (
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "api_key",
+    "encrypt_key",
+    "credentials",
+    "authorization",
+    "static_salt",
+    "cookie",
+)
+"""What stands behind a name with one of these in it is masked."""
 PATTERNS: Final = (
-    # a JSON web token, and the tokens of the platforms that git remotes live on
-    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), MASK),
-    (re.compile(r"\b(?:glpat-|gh[opsur]_|github_pat_)[\w-]{8,}"), MASK),
-    (re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+(?=@)"), MASK),
-    (re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {MASK}"),
+    # hints in lower case of which one must be there, the pattern, the mask
+    # first JSON web tokens, then those of the platforms that git remotes live on
+    (("eyj",), re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), MASK),
     (
+        ("glpat-", "gh", "github_pat_"),
+        re.compile(r"\b(?:glpat-|gh[opsur]_|github_pat_)[\w-]{8,}"),
+        MASK,
+    ),
+    (("://",), re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+(?=@)"), MASK),
+    (
+        ("basic", "bearer"),
+        re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}"),
+        rf"\1 {MASK}",
+    ),
+    (
+        WORDS,
         re.compile(
-            r"(?i)([\w-]*(?:password|passwd|secret|token|api_key|encrypt_key|private-token"
-            r"|credentials|authorization|static_salt|cookie)[\w-]*[\"']?\s*[:=]\s*)"
+            r"(?i)([\w-]*(?:" + "|".join(WORDS) + r")[\w-]*[\"']?\s*[:=]\s*)"
             r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}\])]+)"
         ),
         rf"\1{MASK}",
@@ -46,8 +68,10 @@ class Redaction:
     def __call__(self, text: str) -> str:
         for secret in self.secrets:
             text = text.replace(secret, MASK)
-        for pattern, mask in PATTERNS:
-            text = pattern.sub(mask, text)
+        small = text.lower()
+        for hints, pattern, mask in PATTERNS:
+            if any(hint in small for hint in hints):
+                text = pattern.sub(mask, text)
         return text
 
 

@@ -157,7 +157,7 @@ class PostgresNodes:
         statement = ordered(
             select(nodes).where(*matching(query)), query.order, _ORDERS, nodes.c.uuid
         )
-        return await page(self.statements, statement, query.slice, to_node)
+        return await page(self.statements, statement, query, to_node)
 
     async def of_unit(self, unit: UnitId) -> Sequence[Node]:
         return tuple(map(to_node, await self.statements.read(_OF_UNIT, {"uuid": unit})))
