@@ -188,7 +188,10 @@ async def measure(url: str) -> None:
         "10 units from row 5000", lambda: find_units(UnitQuery(person, order=NEWEST, slice=deep))
     )
     owning = UnitQuery(
-        person, order=NEWEST, slice=ten, owning=NodeQuery(person, type=NodeType.OUTPUT)
+        person,
+        order=NEWEST,
+        slice=ten,
+        owning=NodeQuery(person, types=frozenset({NodeType.OUTPUT})),
     )
     await timed("10 units that own a visible output", lambda: find_units(owning))
     await timed(

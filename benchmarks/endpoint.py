@@ -2,8 +2,8 @@
 
     python benchmarks/endpoint.py [--runs N] [--messages N]
 
-(a) one publisher process to one platform consumer, QoS 0 and QoS 1 (a window of unacknowledged
-messages; the consumer appends each batch to a file and fdatasyncs it before it returns);
+(a) one publisher process to the platform's own consumer (journal on disk, then the newest value
+per node), QoS 0 and QoS 1 (a window of unacknowledged messages, acknowledged after the journal);
 (b) the memory of 1 000 connected idle devices; (c) 10 000 fuzzed packets: growth of memory, and
 how long a good client takes to connect afterwards. Rates are raised; nothing else is.
 """
@@ -22,14 +22,19 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+from pepeunit.adapters.embedded.journal import FileJournal
+from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.codecs.mqtt import encode as e
 from pepeunit.codecs.mqtt import packets as p
 from pepeunit.codecs.mqtt.wire import VERSION_3, VERSION_5
+from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Unauthenticated
 from pepeunit.domain.ids import UnitId
@@ -37,9 +42,13 @@ from pepeunit.domain.messaging.topic import ParsedTopic, parse_topic
 from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.devices.limits import Limits
-from pepeunit.entrypoints.devices.platform import Inbound, MqttAction, Platform
+from pepeunit.entrypoints.devices.platform import Platform
+from pepeunit.usecases.messages.authorize_topic import MqttAction
+from pepeunit.usecases.messages.receive import Inbound, ReceiveMessages, StoreState
+from pepeunit.usecases.samples.ingest import Ingest
 
 MIB = 1024 * 1024
+FLUSH_SECONDS = 0.5
 TOPIC = f"here/{UUID(int=7)}/pepeunit".encode()
 PAYLOAD = b'{"temperature": 21.5}'
 WINDOW = 10_000
@@ -82,24 +91,26 @@ class Grounds:
     async def listening(self, agent: Agent) -> None: ...
 
 
-class FileJournal:
-    """One fdatasynced append per batch, in a thread, as a journal would."""
+@contextlib.asynccontextmanager
+async def platform_consumer(grounds: Grounds, folder: Path):
+    """The platform's own way in: the journal on disk, then the newest value per node."""
+    journal = await FileJournal.open(folder / "journal")
+    ingest = Ingest(MemoryDatabase(), journal, pack_samples, unpack_samples, FLUSH_SECONDS)
+    clock = lambda: datetime.now(UTC)  # noqa: E731
+    state = StoreState(MemoryDatabase(), clock, 60)
+    platform = ReceiveMessages(ingest, state, MemoryLogs(), clock, 86_400)
+    flushing = asyncio.create_task(ingest.run())
 
-    def __init__(self, grounds: Grounds, folder: Path) -> None:
-        self._grounds = grounds
-        self._file = os.open(folder / "journal", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    async def receive(messages: Sequence[Inbound]) -> None:
+        await platform(messages)
+        await grounds.receive(messages)
 
-    async def receive(self, messages: Sequence[Inbound]) -> None:
-        records = b"\n".join([message[1] for message in messages])
-        await asyncio.get_running_loop().run_in_executor(None, self._write, records)
-        await self._grounds.receive(messages)
-
-    def _write(self, records: bytes) -> None:
-        os.write(self._file, records)
-        os.fdatasync(self._file)
-
-    def close(self) -> None:
-        os.close(self._file)
+    try:
+        yield receive
+    finally:
+        flushing.cancel()
+        await asyncio.wait([flushing])
+        await journal.close()
 
 
 @contextlib.asynccontextmanager
@@ -227,19 +238,22 @@ async def beside(work: Callable[[int, int, Pipe], None], port: int, count: int):
 
 
 async def throughput(qos: int, messages: int, folder: Path) -> tuple[float, float]:
-    """Messages a second from the first one to the last acknowledgement (QoS 0: to the answer
-    of a ping behind the last one), and messages per batch."""
+    """Messages a second from the first one until the last is in the journal (and, QoS 1,
+    acknowledged), and messages per batch."""
     grounds = Grounds()
-    journal = FileJournal(grounds, folder)
-    async with endpoint(grounds, journal.receive if qos else grounds.receive) as served:
+    async with (
+        platform_consumer(grounds, folder) as receive,
+        endpoint(grounds, receive) as served,
+    ):
         work = publish_qos_1 if qos else publish_qos_0
         pipe, process = await beside(work, served.port, messages)
+        while grounds.count + served.counters.dropped_messages < messages:
+            await asyncio.sleep(0.001)
         seconds = time.perf_counter() - grounds.started
         dropped = served.counters.dropped_messages
         assert grounds.count == messages, f"{dropped} messages were dropped"
         pipe.send(None)
         process.join()
-    journal.close()
     return messages / seconds, messages / grounds.batches
 
 

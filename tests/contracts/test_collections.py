@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from attrs import evolve
 
 from pepeunit.domain.access.visibility import Visibility
+from pepeunit.domain.errors import Conflict, Topic
 from pepeunit.domain.nodes.node import NodeType
 from pepeunit.domain.registries.credentials import CredentialStatus
 from pepeunit.domain.units.update import UpdateProgress
@@ -80,6 +82,24 @@ async def test_a_permission_is_stored_once_and_forgotten_from_both_sides(
         await tx.permissions.delete_about([agent])
         assert not await tx.permissions.exists(agent, resource)
         assert not await tx.permissions.exists(third, agent)
+
+
+async def test_a_second_permission_for_the_same_two_clashes(database: Database) -> None:
+    row = a_permission(uuid4(), uuid4())
+    async with database.begin() as tx:
+        await tx.permissions.add(row)
+    with pytest.raises(Conflict) as clash:
+        async with database.begin() as tx:
+            await tx.permissions.add(evolve(row, uuid=uuid4()))
+    assert clash.value.topic is Topic.PERMISSION
+    ends = row.agent_uuid, row.resource_uuid
+    async with database.begin() as tx:
+        assert await tx.permissions.stored(*ends) == row
+        assert await tx.permissions.stored(*reversed(ends)) is None
+        await tx.permissions.delete(*reversed(ends))
+        assert await tx.permissions.exists(*ends)
+        await tx.permissions.delete(*ends)
+        assert await tx.permissions.stored(*ends) is None
 
 
 async def test_questions_about_the_units_of_a_repo(database: Database) -> None:
@@ -180,13 +200,23 @@ async def test_the_newest_state_wins_whatever_the_order(database: Database) -> N
     async with database.begin() as tx:
         rows = [(output, "2", at[2]), (output, "1", at[1]), (input_, "x", at[0])]
         assert await tx.nodes.store_states([*rows, (uuid4(), "?", at[3])]) == 2
-        assert await tx.nodes.store_states([(output, "0", at[0]), (output, "same", at[2])]) == 0
+        assert await tx.nodes.store_states([(output, "0", at[0]), (output, "1", at[1])]) == 0
         assert await tx.nodes.store_states([]) == 0
         expected = evolve(home.output, state="2", state_datetime=at[2])
         assert await tx.nodes.get(output) == expected
         assert await tx.nodes.store_states([(output, "", at[3])]) == 1
         node = await tx.nodes.get(output)
         assert node is not None and node.state == ""
+
+
+async def test_of_states_of_one_moment_the_last_one_wins(database: Database) -> None:
+    home = await stored(database)
+    async with database.begin() as tx:
+        for states in (("a", "b"), ("c",)):
+            rows = [(home.output.uuid, state, NOON) for state in states]
+            assert await tx.nodes.store_states(rows) == 1
+            node = await tx.nodes.get(home.output.uuid)
+            assert node is not None and node.state == states[-1]
 
 
 async def test_nodes_of_a_unit_come_by_type_and_name(database: Database) -> None:

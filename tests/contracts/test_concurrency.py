@@ -76,7 +76,9 @@ async def test_the_newer_command_of_a_kind_replaces_the_older(database: Database
         claimed = await tx.outbox.claim(NOON, later, 10)
         assert {command.payload for command in claimed} == {"new", "{}"}
         assert {(command.attempts, command.retry_datetime) for command in claimed} == {(1, later)}
-        await tx.outbox.delete([new.uuid, other.uuid])
+        await tx.outbox.withdraw(other.unit_uuid, other.kind)
+        await tx.outbox.withdraw(other.unit_uuid, other.kind)
+        await tx.outbox.delete([new.uuid])
         assert list(await tx.outbox.claim(later, later, 10)) == []
 
 

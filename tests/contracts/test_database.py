@@ -12,6 +12,7 @@ from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Conflict, Invalid, Topic
 from pepeunit.domain.registries.registry import SyncStatus
+from pepeunit.domain.registries.version import Asset
 from pepeunit.domain.units.state import UnitState
 from pepeunit.domain.units.update import UpdateProgress
 from pepeunit.ports.database import Census, Database
@@ -45,7 +46,10 @@ async def test_every_field_of_every_row_comes_back_as_it_was_put(database: Datab
     )
     home.registry = evolve(
         home.registry,
-        releases={"v1": (("a.bin", "https://x/a"), ("ü", "")), "v0": ()},
+        releases={
+            "v1": (Asset("a.bin", "https://x/a"), Asset("ü", "", "0" * 64, "https://y/a")),
+            "v0": (),
+        },
         local_repository_size=2**40,
         sync_status=SyncStatus.PROCESSING,
         sync_error="no",

@@ -196,6 +196,56 @@ async def test_after_kill_9_of_the_server_nothing_committed_is_lost(
     assert await query(postgres, "select n from kept") == [1]
 
 
+async def test_a_server_that_ends_by_itself_is_started_again(postgres: EmbeddedPostgres) -> None:
+    await postgres.start()
+    first = postgres.pid
+    assert first is not None
+    attending = asyncio.create_task(postgres.attend())
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while postgres.pid in (first, None) or not (postgres.cluster / "postmaster.pid").exists():
+        assert time.monotonic() < deadline and not attending.done()
+        await asyncio.sleep(0.01)
+    while not attending.done() and await _refuses(postgres):
+        assert time.monotonic() < deadline
+    attending.cancel()
+    assert await query(postgres, "select count(*) from kept") == [0]
+
+
+async def _refuses(postgres: EmbeddedPostgres) -> bool:
+    try:
+        await query(postgres, "select 1")
+    except (DBAPIError, OSError):
+        await asyncio.sleep(0.01)
+        return True
+    return False
+
+
+async def test_a_server_that_cannot_come_back_is_told(postgres: EmbeddedPostgres) -> None:
+    await postgres.start()
+    assert postgres.pid is not None
+    (postgres.cluster / "PG_VERSION").write_text("9.6\n")
+    os.kill(postgres.pid, signal.SIGKILL)
+    with pytest.raises(Unavailable, match="PostgreSQL"):
+        await asyncio.wait_for(postgres.attend(), DEADLINE_SECONDS)
+    assert postgres.pid is None
+
+
+async def test_a_server_that_ends_again_and_again_is_given_up(postgres: EmbeddedPostgres) -> None:
+    await postgres.start()
+    attending = asyncio.create_task(postgres.attend())
+    killed: set[int] = set()
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not attending.done():
+        assert time.monotonic() < deadline
+        if (pid := postgres.pid) is not None and pid not in killed:
+            killed.add(pid)
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.01)
+    with pytest.raises(Unavailable, match="again and again"):
+        await attending
+
+
 async def test_a_stale_pid_file_harms_no_unrelated_process(
     postgres: EmbeddedPostgres, template: Path, tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
+from pepeunit.domain.access.permission import Permission, PermissionEntity
+from pepeunit.domain.access.policy import Resource
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Invalid
@@ -21,8 +23,9 @@ from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.ports.database import Database, Transaction
-from pepeunit.ports.nodes import NodeQuery
+from pepeunit.ports.nodes import EdgeQuery, NodeQuery
 from pepeunit.ports.paging import Order, OrderKey, Slice
+from pepeunit.ports.permissions import PermissionQuery
 from pepeunit.ports.registries import RegistryQuery
 from pepeunit.ports.repos import RepoQuery
 from pepeunit.ports.units import UnitQuery
@@ -135,6 +138,61 @@ async def test_a_list_shows_exactly_what_the_scope_admits(
             assert {row.uuid for row in nodes.items} == seen
             assert {row.uuid for row in owners.items} == admitted(built.units) & with_nodes
             assert (repos.count, nodes.count) == (len(repos.items), len(nodes.items))
+
+
+@EXAMPLES
+@given(seed=SEEDS)
+async def test_rulings_11_a_list_of_edges_shows_exactly_what_the_scope_admits(
+    database: Database, seed: int
+) -> None:
+    async with town(database, seed) as (built, tx):
+        granted = {(row.agent_uuid, row.resource_uuid) for row in built.permissions}
+        granted |= joined_by_edges(built)
+        nodes = {node.uuid: node for node in built.nodes}
+        for agent in agents(built):
+            scope = Scope.of(agent)
+
+            def thing(uuid: UUID, scope: Scope = scope) -> Resource:
+                return nodes[uuid].resource(permitted=(scope.permitted_agent, uuid) in granted)
+
+            found = await tx.edges.find(EdgeQuery(scope))
+            expected = [
+                edge
+                for edge in sorted(built.edges, key=lambda edge: edge.uuid)
+                if scope.admits_link(thing(edge.node_output_uuid), thing(edge.node_input_uuid))
+            ]
+            assert list(found.items) == expected
+            page = await tx.edges.find(EdgeQuery(scope, slice=Slice(1, 2)))
+            assert (page.count, list(page.items)) == (len(expected), expected[1:3])
+
+
+@EXAMPLES
+@given(seed=SEEDS)
+async def test_rulings_11_who_may_see_a_thing_is_listed_as_it_is_judged(
+    database: Database, seed: int
+) -> None:
+    async with town(database, seed) as (built, tx):
+        rows = {(row.agent_uuid, row.resource_uuid): row for row in built.permissions}
+        candidates = sorted(row.uuid for row in (*built.users, *built.units))
+        for thing, kind in [
+            *((row.uuid, PermissionEntity.REPO) for row in built.repos),
+            *((row.uuid, PermissionEntity.UNIT) for row in built.units),
+            *((row.uuid, PermissionEntity.UNIT_NODE) for row in built.nodes),
+        ]:
+            found = await tx.permissions.find(PermissionQuery(thing, kind))
+            assert [row.agent_uuid for row in found.items] == [
+                agent for agent in candidates if await tx.permissions.exists(agent, thing)
+            ]
+            for row in found.items:
+                stored = rows.get((row.agent_uuid, thing))
+                assert row.is_from_edge is (stored is None)
+                assert (
+                    row.uuid == (stored or Permission.from_edge(row.agent_uuid, thing, kind)).uuid
+                )
+            units = frozenset({PermissionEntity.UNIT})
+            page = await tx.permissions.find(PermissionQuery(thing, kind, units, Slice(1, 1)))
+            of_units = [row for row in found.items if row.agent_type is PermissionEntity.UNIT]
+            assert (page.count, list(page.items)) == (len(of_units), of_units[1:2])
 
 
 ORDERS = st.lists(st.builds(Order, st.sampled_from(list(OrderKey)), st.booleans()), max_size=3).map(
@@ -270,6 +328,34 @@ async def test_nodes_and_units_are_found_through_edges(database: Database) -> No
         assert (await tx.nodes.find(feeding)).count == 1
         owners = await tx.units.find(UnitQuery(ALL, owning=feeding))
         assert list(owners.items) == [home.unit]
+
+
+async def test_edges_are_found_by_unit_and_by_node(database: Database) -> None:
+    home, other = Household(), Household()
+    async with database.begin() as tx:
+        await home.store(tx)
+        await other.store(tx)
+        across, within = an_edge(home.output, other.input), an_edge(home.output, home.input)
+        await tx.edges.put(across)
+        await tx.edges.put(within)
+        both = sorted([across, within], key=lambda edge: edge.uuid)
+        for query, expected in [
+            (EdgeQuery(ALL), both),
+            (EdgeQuery(ALL, units=frozenset({other.unit.uuid})), [across]),
+            (EdgeQuery(ALL, units=frozenset({home.unit.uuid})), both),
+            (EdgeQuery(ALL, nodes=frozenset({home.input.uuid})), [within]),
+            (EdgeQuery(ALL, nodes=frozenset({home.output.uuid})), both),
+            (
+                EdgeQuery(
+                    ALL,
+                    units=frozenset({other.unit.uuid}),
+                    nodes=frozenset({home.input.uuid}),
+                ),
+                [],
+            ),
+            (EdgeQuery(ALL, nodes=frozenset()), []),
+        ]:
+            assert list((await tx.edges.find(query)).items) == expected
 
 
 async def test_no_limit_and_limit_zero_mean_every_row(database: Database) -> None:

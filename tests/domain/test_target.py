@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepeunit.domain.errors import Invalid, Topic
-from pepeunit.domain.registries.version import Commit, Version
-from pepeunit.domain.repos.target import firmware_link, target_rule, target_version
+from pepeunit.domain.registries.version import Asset, Commit, Releases, Version
+from pepeunit.domain.repos.target import firmware_asset, target_rule, target_version
 from tests.domain.making import RepoSettings, UnitSettings, commit, sha
 
 MAIN = (commit(5), commit(4, "v2"), commit(3), commit(2, "v1"), commit(1))
@@ -130,11 +130,11 @@ def test_a_target_is_on_the_branch_and_tagged_where_the_rule_says(
     assert found.tag is not None or not rule.needs_tag
 
 
-RELEASES = {"v1": [("esp32", "https://host/a"), ("esp8266", "https://host/b")], "v0": []}
+RELEASES = {"v1": [Asset("esp32", "https://host/a"), Asset("esp8266", "https://host/b")], "v0": []}
 
 
 def test_firmware_comes_from_the_assets_of_the_tag() -> None:
-    assert firmware_link(RELEASES, Version(sha(1), "v1"), "esp8266") == "https://host/b"
+    assert firmware_asset(RELEASES, "v1", "esp8266") == Asset("esp8266", "https://host/b")
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ def test_firmware_comes_from_the_assets_of_the_tag() -> None:
     ],
 )
 def test_each_failure_of_the_platform_check_has_its_topic(
-    releases: dict[str, list[tuple[str, str]]] | None,
+    releases: Releases | None,
     tag: str | None,
     platform: str | None,
     topic: Topic,
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        firmware_link(releases, Version(sha(1), tag), platform)
+        firmware_asset(releases, tag, platform)
     assert refused.value.topic is topic

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepeunit.domain.ids import NodeId, UnitId
-from pepeunit.domain.messaging.command import CommandKind, command_payload, command_topic
+from pepeunit.domain.messaging.command import CommandKind, Firmware, command_payload, command_topic
 from pepeunit.domain.messaging.topic import (
     BaseDirection,
     BaseTopic,
@@ -114,9 +114,14 @@ def test_update_alone_carries_the_commit_and_the_firmware() -> None:
     assert command_payload(CommandKind.UPDATE, "c" * 40) == (
         '{"COMMAND":"Update","PU_COMMIT_VERSION":"' + "c" * 40 + '"}'
     )
-    compiled = json.loads(command_payload(CommandKind.UPDATE, "c" * 40, "https://host/fw"))
+    compiled = json.loads(
+        command_payload(CommandKind.UPDATE, "c" * 40, Firmware("https://host/fw"))
+    )
     assert compiled["COMPILED_FIRMWARE_LINK"] == "https://host/fw"
-    assert command_payload(CommandKind.ENV_UPDATE, "c" * 40, "x") == '{"COMMAND":"EnvUpdate"}'
+    assert (
+        command_payload(CommandKind.ENV_UPDATE, "c" * 40, Firmware("x"))
+        == '{"COMMAND":"EnvUpdate"}'
+    )
     assert command_payload(CommandKind.SCHEMA_UPDATE) == '{"COMMAND":"SchemaUpdate"}'
     assert command_payload(CommandKind.LOG_SYNC) == '{"COMMAND":"LogSync"}'
 

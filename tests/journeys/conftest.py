@@ -110,6 +110,11 @@ class Served:
     def stderr(self) -> str:
         return (self.data_dir / "stderr").read_text()[-2000:]
 
+    def ended(self) -> int:
+        """The exit code of a platform that ends by itself."""
+        assert self._process is not None
+        return self._process.wait(START_SECONDS_MAX)
+
     def end(self, signum: signal.Signals) -> tuple[int, float]:
         """Exit code and seconds; nothing to do when it is not running."""
         if self._process is None:

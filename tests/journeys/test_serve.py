@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import resource
 import signal
 import socket
 import stat
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -27,7 +31,8 @@ def postmasters(data_dir: Path) -> list[int]:
 
 
 def answers(served: Served) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{served.http_port}/pepeunit") as answer:
+    url = f"http://127.0.0.1:{served.http_port}/pepeunit"
+    with urllib.request.urlopen(url, timeout=10) as answer:
         return int(answer.status)
 
 
@@ -113,6 +118,51 @@ def test_after_kill_9_the_next_start_comes_up_by_itself(served: Served) -> None:
     served.start()
     assert answers(served) == 200
     assert len(postmasters(served.data_dir)) == 1
+
+
+def test_it_opens_more_files_than_a_shell_allows_at_first(served: Served) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        served.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(400):
+            address = ("127.0.0.1", served.http_port)
+            stack.enter_context(socket.create_connection(address, timeout=5))
+        assert answers(served) == 200
+
+
+def test_after_kill_9_of_postgresql_alone_the_platform_heals(served: Served) -> None:
+    served.start()
+    (first,) = postmasters(served.data_dir)
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while not census_is_told(served):
+        assert time.monotonic() < deadline, served.stderr()
+        time.sleep(0.05)
+    assert first not in postmasters(served.data_dir)
+    assert len(postmasters(served.data_dir)) == 1
+    assert served.end(signal.SIGTERM)[0] == 0
+
+
+def test_without_a_database_that_can_start_it_ends_and_says_so(served: Served) -> None:
+    served.start()
+    (first,) = postmasters(served.data_dir)
+    (served.data_dir / "postgres" / "PG_VERSION").write_text("9.6\n")
+    os.kill(first, signal.SIGKILL)
+    assert served.ended() == 3
+    assert "PostgreSQL" in served.stderr().splitlines()[-1]
+    assert "Traceback" not in served.stderr()
+
+
+def census_is_told(served: Served) -> bool:
+    try:
+        with urllib.request.urlopen(f"{served.api_url}/metrics/") as answer:
+            return int(answer.status) == 200
+    except urllib.error.HTTPError as refusal:
+        return refusal.code != 503
 
 
 def test_accounts_are_managed_while_it_runs_and_while_it_does_not(served: Served) -> None:

@@ -17,6 +17,7 @@ from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.memory.broker import MemoryBroker
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.adapters.memory.firmware import MemoryFirmware
 from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
@@ -42,8 +43,12 @@ from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTo
 from pepeunit.usecases.messages.presence import TrackPresence
 from pepeunit.usecases.messages.receive import ReceiveMessages, StoreState
 from pepeunit.usecases.nodes.edit_node import EditNode, NodeChanges
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
+from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
     DescribeRegistry,
@@ -55,11 +60,13 @@ from pepeunit.usecases.registries.sync_registry import PollRemotes, SyncRegistry
 from pepeunit.usecases.registries.synchronise import Synchronise
 from pepeunit.usecases.repos.create_repo import CreateRepo, RepoSettings
 from pepeunit.usecases.repos.edit_repo import EditRepo
+from pepeunit.usecases.repos.read_repos import ListPlatforms
 from pepeunit.usecases.samples.ingest import Ingest
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules, UnitSettings
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
@@ -166,13 +173,18 @@ class Platform:
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
         self.builder = Builder(clock, self.ids)
         self.drain = DrainOutbox(database, self.broker, clock, DOMAIN)
-        self.update_unit = UpdateUnit(database, self.programs, self.builder, clock)
+        self.keyring = Keyring(
+            database, self.cipher, {GitPlatform.GITLAB: self.host, GitPlatform.GITHUB: self.host}
+        )
+        self.firmware = MemoryFirmware()
+        self.fetch_firmware = FetchFirmware(self.firmware, self.keyring)
+        self.announce = AnnounceFirmware(self.fetch_firmware, f"https://{DOMAIN}/pepeunit/api/v1")
+        self.update_unit = UpdateUnit(database, self.programs, self.builder, self.announce, clock)
         self.followers = UpdateFollowers(database, self.update_unit, self.drain)
         self.sweep = SweepUpdates(database, clock, INTERVAL)
 
     def _wire_registries(self) -> None:
         database, clock = self.database, self.clock
-        self.keyring = Keyring(database, self.cipher, {GitPlatform.GITLAB: self.host})
         self.synchronise = Synchronise(
             database, self.mirrors, self.keyring, self.leases, clock, 10_000
         )
@@ -183,11 +195,12 @@ class Platform:
         self.sync_registry = SyncRegistry(
             database, self.sync_then_update, self.background, clock, 10.0, 5.0
         )
-        self.poll = PollRemotes(database, self.mirrors, self.keyring, self.sync_then_update)
+        self.poll = PollRemotes(database, self.mirrors, self.keyring, self.sync_then_update, clock)
         self.get_registry = GetRegistry(database, DescribeRegistry(self.mirrors))
         self.list_branch_commits = ListBranchCommits(database, self.mirrors)
         self.create_repo = CreateRepo(database, self.mirrors, clock, self.ids)
         self.edit_repo = EditRepo(database, self.programs, self.followers, clock)
+        self.list_platforms = ListPlatforms(database, self.programs)
 
     def _wire_units(self) -> None:
         database, clock = self.database, self.clock
@@ -197,7 +210,10 @@ class Platform:
         self.create_unit = CreateUnit(
             database, rules, self.builder, self.vault, clock, self.ids, self.ids.secret
         )
-        self.edit_unit = EditUnit(database, rules, self.builder, self.drain, self.broker, clock)
+        self.edit_unit = EditUnit(
+            database, rules, self.builder, self.announce, self.drain, self.broker, clock
+        )
+        self.get_firmware = GetFirmware(database, self.fetch_firmware, self.firmware)
         self.delete_unit = DeleteUnit(database, self.builder, self.drain, self.broker, self.logs)
         self.get_env = GetEnv(database, self.vault, self.programs)
         self.set_env = SetEnv(database, self.vault, self.programs)
@@ -209,7 +225,12 @@ class Platform:
         )
         self.edit_node = EditNode(database, self.broker, clock)
         self.set_input = SetInput(database, self.broker, clock, DOMAIN, 1024)
-        self.create_edge = CreateEdge(database, self.builder, self.drain, self.ids)
+        self.create_edge = CreateEdge(database, self.builder, self.drain, self.broker, self.ids)
+        self.list_edges = ListEdges(database)
+        self.delete_edge = DeleteEdge(database, self.builder, self.drain, self.broker)
+        self.create_permission = CreatePermission(database, self.broker, self.ids)
+        self.list_permissions = ListPermissions(database)
+        self.delete_permission = DeletePermission(database, self.broker)
 
     def _wire_messages(self) -> None:
         database, clock = self.database, self.clock

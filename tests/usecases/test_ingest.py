@@ -128,6 +128,15 @@ async def test_two_values_of_one_millisecond_keep_the_order_they_came_in(
     assert await pipeline.state() == "second"
 
 
+async def test_a_value_of_the_millisecond_that_was_just_flushed_is_not_lost(
+    pipeline: Pipeline,
+) -> None:
+    for value in ("first", "second"):
+        await pipeline.ingest.accept([pipeline.sample(value)])
+        await pipeline.ingest.flush()
+    assert await pipeline.state() == "second"
+
+
 async def test_rulings_31_a_crash_before_the_flush_is_replayed(pipeline: Pipeline) -> None:
     await pipeline.ingest.accept([pipeline.sample("a", 1000)])
     await pipeline.ingest.accept([pipeline.sample("b", 2000)])

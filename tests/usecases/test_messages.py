@@ -10,12 +10,12 @@ from attrs import evolve
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.domain.errors import Forbidden, Topic, Unauthenticated
+from pepeunit.domain.errors import Conflict, Forbidden, Topic, Unauthenticated
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.topic import parse_topic
 from pepeunit.ports.logs import LogQuery
 from pepeunit.usecases.messages.authorize_topic import MqttAction
-from pepeunit.usecases.messages.receive import Inbound, is_stored
+from pepeunit.usecases.messages.receive import Inbound
 from tests.usecases.platform import ALIAS, DOMAIN, INTERVAL, PASSWORD, Platform, program
 
 PRIVATE = Visibility.PRIVATE
@@ -48,7 +48,7 @@ async def test_w5_a_client_id_of_another_subject_is_refused(
     unit, other = await two_units(platform, owner)
     token = await platform.token_of(unit, owner)
     for client_id in (str(other), str(other).upper(), DOMAIN, "pepeunit-", "pepeunit-pipeline"):
-        with pytest.raises(Forbidden) as refused:
+        with pytest.raises(Conflict) as refused:
             await platform.admit(token, client_id)
         assert refused.value.topic is Topic.MQTT
 
@@ -172,26 +172,30 @@ async def test_the_platform_subscribes_its_two_wildcards_through_an_external_bro
         assert not await answer(backend, topic)
 
 
-@pytest.mark.parametrize(
-    ("topic", "stored"),
-    [
-        (f"{DOMAIN}/output_base_topic/{UUID(int=1)}/state/pepeunit", True),
-        (f"{DOMAIN}/output_base_topic/{UUID(int=1)}/log/pepeunit", True),
-        (f"{DOMAIN}/output_base_topic/{UUID(int=1)}/other/pepeunit", False),
-        (f"{DOMAIN}/input_base_topic/{UUID(int=1)}/state/pepeunit", False),
-        (f"{DOMAIN}/{UUID(int=1)}/pepeunit", True),
-        (f"{DOMAIN}/{UUID(int=1)}", False),
-    ],
-)
-def test_which_topics_the_platform_stores(topic: str, stored: bool) -> None:
-    parsed = parse_topic(topic, {DOMAIN})
-    assert parsed is not None and is_stored(parsed) is stored
+def inbound(unit: UnitId, topic: str, payload: bytes) -> Inbound:
+    parsed = parse_topic(f"{DOMAIN}/{topic}", {DOMAIN})
+    assert parsed is not None
+    return (parsed, payload, 1, Agent.unit(unit))
 
 
 async def send(platform: Platform, unit: UnitId, word: str, payload: bytes) -> None:
-    topic = parse_topic(f"{DOMAIN}/output_base_topic/{unit}/{word}/pepeunit", {DOMAIN})
-    assert topic is not None
-    await platform.receive([Inbound(topic, payload)])
+    await platform.receive([inbound(unit, f"output_base_topic/{unit}/{word}/pepeunit", payload)])
+
+
+async def test_values_of_nodes_without_the_suffix_and_unknown_words_are_not_stored(
+    platform: Platform, owner: Agent
+) -> None:
+    unit, _ = await two_units(platform, owner)
+    before = await platform.row(unit)
+    await platform.receive(
+        [
+            inbound(unit, str(UUID(int=77)), b"1"),
+            inbound(unit, f"output_base_topic/{unit}/other/pepeunit", b'{"millis": 1}'),
+        ]
+    )
+    assert platform.ingest.accepted == 0
+    assert [record async for record in platform.journal.read(0)] == []
+    assert await platform.row(unit) == before
 
 
 async def test_o34_a_state_without_a_version_keeps_the_known_one(
@@ -285,14 +289,14 @@ async def test_a_units_samples_and_reports_in_one_batch_are_all_kept(
 ) -> None:
     unit, _ = await two_units(platform, owner)
     temp = await platform.node(unit, TEMP)
-    node_topic = parse_topic(f"{DOMAIN}/{temp.uuid}/pepeunit", {DOMAIN})
-    state_topic = parse_topic(f"{DOMAIN}/output_base_topic/{unit}/state/pepeunit", {DOMAIN})
-    assert node_topic is not None and state_topic is not None
+    node = f"{temp.uuid}/pepeunit"
     await platform.receive(
         [
-            Inbound(node_topic, b"1"),
-            Inbound(state_topic, b'{"pu_commit_version": "abc"}'),
-            Inbound(node_topic, b"2"),
+            inbound(unit, node, b"1"),
+            inbound(
+                unit, f"output_base_topic/{unit}/state/pepeunit", b'{"pu_commit_version": "abc"}'
+            ),
+            inbound(unit, node, b"2"),
         ]
     )
     await platform.ingest.flush()

@@ -248,6 +248,42 @@ async def test_rulings_11_an_edge_gives_the_linked_units_sight_of_private_nodes(
     assert not await hears(two, output) and not await hears(one, input_)
 
 
+async def test_o23_the_owner_of_either_node_cuts_a_link_and_nobody_else(
+    platform: Platform, owner: Agent, stranger: Agent, admin: Agent
+) -> None:
+    _, output, two, input_ = await pair(platform, stranger, owner)
+    third = await platform.user("third")
+    for cutter in (stranger, owner):
+        await platform.create_edge(owner, output, input_)
+        for agent in (third, admin, Agent.unit(two), ANONYMOUS):
+            with pytest.raises(Forbidden):
+                await platform.delete_edge(agent, output, input_)
+        platform.broker.published.clear()
+        rechecks = platform.broker.rechecks
+        await platform.delete_edge(cutter, output, input_)
+        assert platform.broker.rechecks == rechecks + 1
+        assert [(found.unit_uuid, found.kind) for found in await platform.outbox()] == [
+            (two, CommandKind.SCHEMA_UPDATE)
+        ]
+        with pytest.raises(NotFound):
+            await platform.delete_edge(cutter, output, input_)
+
+
+async def test_o23_the_owner_of_an_output_cuts_a_link_to_an_input_he_cannot_see(
+    platform: Platform, owner: Agent, stranger: Agent
+) -> None:
+    _, output, _, input_ = await pair(platform, stranger, owner)
+    await platform.create_edge(owner, output, input_)
+    node = await platform.node_row(input_)
+    assert node is not None
+    await platform.change_node(owner, node, visibility_level=PRIVATE)
+    third = await platform.user("third")
+    for pair_of in ((output, input_), (output, output)):
+        with pytest.raises(NotFound, match="edge not found"):
+            await platform.delete_edge(third, *pair_of)
+    await platform.delete_edge(stranger, output, input_)
+
+
 async def test_o17_listeners_of_a_removed_output_are_told(platform: Platform, owner: Agent) -> None:
     one, output, two, input_ = await pair(platform, owner, owner)
     platform.broker.listening.update((one, two))

@@ -15,6 +15,7 @@ from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.credentials import CredentialStatus, GitCredentials
 from pepeunit.domain.registries.push_hook import hook_secret
 from pepeunit.domain.registries.registry import GitPlatform, SyncStatus
+from pepeunit.domain.registries.version import Asset
 from pepeunit.ports.mirrors import Progress
 from pepeunit.usecases.registries.credentials import MASK, GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
@@ -97,11 +98,6 @@ async def test_o3_a_repository_over_the_limit_ends_in_error(
     row = await platform.registry_row(await platform.registry(owner))
     assert row.sync_status is SyncStatus.ERROR
     assert row.sync_error is not None and "at most 10000" in row.sync_error
-
-
-async def test_a_platform_nobody_built_ends_in_error(platform: Platform, owner: Agent) -> None:
-    registry = await platform.register(owner, GitPlatform.GITHUB, URL, True)
-    assert registry.sync_status is SyncStatus.ERROR
 
 
 class BrokenMirrors(MemoryMirrors):
@@ -192,6 +188,21 @@ async def test_o3_what_a_crash_left_processing_is_begun_anew(
         await asyncio.sleep(0)
 
 
+async def test_o3_a_sync_that_still_runs_elsewhere_is_left_alone(
+    platform: Platform, owner: Agent
+) -> None:
+    uuid = await platform.registry(owner)
+    row = evolve(await platform.registry_row(uuid), sync_status=SyncStatus.PROCESSING)
+    async with platform.database.begin() as tx:
+        await tx.registries.put(row)
+    recover = RecoverSyncs(
+        platform.database, platform.leases, platform.sync_then_update, platform.background
+    )
+    async with platform.leases.hold(f"registry:{uuid}"):
+        assert await recover() == 0
+    assert await platform.registry_row(uuid) == row
+
+
 async def test_o4_a_sync_too_early_is_refused_with_the_wait(
     platform: Platform, owner: Agent
 ) -> None:
@@ -273,7 +284,7 @@ async def test_a_wrong_token_still_registers_and_ends_in_error(
 async def test_rulings_10_a_stranger_sees_the_bare_record_of_a_private_registry(
     platform: Platform, owner: Agent, stranger: Agent
 ) -> None:
-    platform.remote.releases["v1"] = [("esp32", "https://host/a")]
+    platform.remote.releases["v1"] = [Asset("esp32", "https://host/a")]
     uuid = await private(platform, owner)
     mine, theirs = (
         await platform.get_registry(owner, uuid),
@@ -380,6 +391,19 @@ async def test_one_remote_that_is_down_does_not_stop_the_poll(
     assert len(await platform.mirrors.commits(uuid, "main")) == 2
 
 
+async def test_o3_a_remote_whose_sync_failed_is_not_fetched_anew_every_minute(
+    platform: Platform, owner: Agent
+) -> None:
+    await platform.registry(owner)
+    platform.remote.push(program(more__txt="x"), tag="v2")
+    platform.host.is_down = True
+    assert await platform.poll() == 1
+    platform.host.is_down = False
+    assert await platform.poll() == 0
+    platform.clock.move(601)
+    assert await platform.poll() == 1
+
+
 async def test_rulings_26_a_push_hook_without_the_secret_starts_nothing(
     platform: Platform, owner: Agent
 ) -> None:
@@ -400,7 +424,7 @@ async def test_rulings_26_a_push_hook_without_the_secret_starts_nothing(
 async def test_a_registry_with_repos_is_not_deleted(platform: Platform, owner: Agent) -> None:
     uuid = await platform.registry(owner)
     await platform.repo(owner, uuid)
-    delete = DeleteRegistry(platform.database, platform.mirrors)
+    delete = DeleteRegistry(platform.database, platform.mirrors, platform.firmware)
     with pytest.raises(Conflict):
         await delete(owner, uuid)
     assert await platform.mirrors.branches(uuid) == ["main"]
@@ -410,7 +434,7 @@ async def test_the_mirror_goes_with_the_registry_and_by_its_creator_alone(
     platform: Platform, owner: Agent, stranger: Agent, admin: Agent
 ) -> None:
     uuid = await platform.registry(owner)
-    delete = DeleteRegistry(platform.database, platform.mirrors)
+    delete = DeleteRegistry(platform.database, platform.mirrors, platform.firmware)
     for agent in (stranger, admin):
         with pytest.raises(Forbidden):
             await delete(agent, uuid)

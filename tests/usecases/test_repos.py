@@ -8,7 +8,7 @@ from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Conflict, Forbidden, Invalid, NotFound, Topic
 from pepeunit.domain.ids import RepoId
-from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.registries.version import Asset, Sha
 from pepeunit.usecases.repos.edit_repo import DeleteRepo, RepoChanges
 from pepeunit.usecases.repos.read_repos import GetRepo, GetRepoVersions, ListPlatforms
 from tests.usecases.platform import Platform, program
@@ -156,12 +156,12 @@ async def test_o9_the_assets_of_the_released_tag_are_offered(
     platform: Platform, owner: Agent
 ) -> None:
     platform.remote.tags["v2"] = platform.remote.branches["main"]
-    platform.remote.releases["v1"] = [("esp32", "https://host/a")]
+    platform.remote.releases["v1"] = [Asset("esp32", "https://host/a")]
     uuid = await platform.repo(owner, is_compilable_repo=True)
     platforms = ListPlatforms(platform.database, platform.programs)
-    assert await platforms(owner, uuid) == [("esp32", "https://host/a")]
+    assert await platforms(owner, uuid) == [Asset("esp32", "https://host/a")]
     assert await platforms(owner, uuid, platform.remote.branches["main"]) == [
-        ("esp32", "https://host/a")
+        Asset("esp32", "https://host/a")
     ]
     assert list(await platforms(owner, uuid, target_tag="v9")) == []
     unit = await platform.unit(owner, uuid, target_firmware_platform="esp32")

@@ -14,7 +14,7 @@ from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Conflict, Forbidden, Invalid, NotFound, OverLimit, Topic
 from pepeunit.domain.ids import RegistryId, UnitId
 from pepeunit.domain.messaging.command import CommandKind
-from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.registries.version import Asset, Sha
 from pepeunit.ports.archives import ArchiveFormat
 from pepeunit.ports.nodes import NodeQuery
 from pepeunit.ports.units import UnitQuery
@@ -116,7 +116,7 @@ async def test_unit_names_are_taken_once_and_the_loser_leaves_nothing(
 async def test_a_compilable_unit_needs_a_platform_of_the_release(
     platform: Platform, owner: Agent
 ) -> None:
-    platform.remote.releases["v1"] = [("esp32", "https://host/a")]
+    platform.remote.releases["v1"] = [Asset("esp32", "https://host/a")]
     repo = await platform.repo(owner, is_compilable_repo=True)
     with pytest.raises(Invalid, match="platform None"):
         await platform.unit(owner, repo)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from attrs import define, evolve
 
 from pepeunit.adapters.memory.broker import MemoryBroker
+from pepeunit.adapters.memory.code_host import MemoryCodeHost
+from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Forbidden, Invalid, Topic, Unavailable
 from pepeunit.domain.ids import RepoId, UnitId
 from pepeunit.domain.messaging.command import CommandKind
-from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.registries.credentials import GitCredentials
+from pepeunit.domain.registries.registry import GitPlatform, SyncStatus
+from pepeunit.domain.registries.version import Asset, Releases, Sha
 from pepeunit.domain.units.update import UpdateStatus
+from pepeunit.ports.database import Transaction
+from pepeunit.usecases.registries.recover import RecoverSyncs
 from pepeunit.usecases.updates.drain_outbox import RETRY_SECONDS
 from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateRepoUnits
 from tests.usecases.platform import INTERVAL, Platform, program
@@ -268,7 +277,10 @@ async def test_rulings_23_failed_updates_back_off_and_a_new_version_does_not_wai
 async def test_o31_a_failure_is_written_to_its_unit_and_the_others_go_on(
     platform: Platform, owner: Agent
 ) -> None:
-    platform.remote.releases |= {"v1": [("a", "l"), ("b", "l")], "v2": [("b", "l2")]}
+    platform.remote.releases |= {
+        "v1": [Asset("a", "l"), Asset("b", "l")],
+        "v2": [Asset("b", "l2")],
+    }
     repo = await platform.repo(owner, is_compilable_repo=True)
     lost = await platform.unit(owner, repo, "aaaa", target_firmware_platform="a")
     fine = await platform.unit(owner, repo, "bbbb", target_firmware_platform="b")
@@ -282,7 +294,7 @@ async def test_o31_a_failure_is_written_to_its_unit_and_the_others_go_on(
     again = (await platform.row(lost)).update
     await platform.followers(repo)
     assert (await platform.row(lost)).update == again
-    platform.remote.releases["v3"] = [("a", "l3"), ("b", "l3")]
+    platform.remote.releases["v3"] = [Asset("a", "l3"), Asset("b", "l3")]
     third = await new_tag(platform, repo, "v3")
     await platform.followers(repo)
     assert (await platform.row(lost)).built_commit == third
@@ -321,6 +333,38 @@ async def test_o32_a_device_that_goes_silent_times_out(platform: Platform, owner
     row = await platform.row(unit)
     assert (row.update.status, row.update.sent_datetime) == (UpdateStatus.ERROR, None)
     assert await platform.sweep() == 0
+
+
+@define(eq=False)
+class LateDatabase(MemoryDatabase):
+    """Lets something happen before a transaction begins."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        async with MemoryDatabase.begin(self) as tx:
+            yield tx
+
+
+async def test_o32_a_device_that_answers_while_it_is_swept_has_succeeded() -> None:
+    database = LateDatabase()
+    platform = Platform(database=database)
+    commit = platform.remote.push(program(), tag="v1")
+    _, unit = await a_unit(platform, await platform.user("owner"))
+    await platform.send_command(Agent.unit(unit), unit, UPDATE)
+    platform.clock.move(2 * INTERVAL + 1)
+
+    async def answer() -> None:
+        await platform.report(unit, commit)
+
+    database.meanwhile = answer
+    assert await platform.sweep() == 0
+    assert await status(platform, unit) is UpdateStatus.SUCCESS
+    await platform.close()
 
 
 async def test_o14_w13_new_nodes_belong_to_the_units_creator_whoever_updates(
@@ -372,6 +416,71 @@ async def test_o15_there_and_back_before_the_device_answers(
     assert list(schema["output_topic"]) == ["temp/pepeunit"]
     kinds = {found.kind for found in await platform.outbox()}
     assert CommandKind.SCHEMA_UPDATE in kinds
+
+
+async def test_o15_an_update_to_a_version_that_was_taken_back_is_never_sent(
+    platform: Platform, owner: Agent
+) -> None:
+    first = platform.remote.branches["main"]
+    repo, unit = await a_unit(platform, owner)
+    await platform.report(unit, first)
+    await new_tag(platform, repo)
+    registry = (await platform.repo_row(repo)).repository_registry_uuid
+    await platform.followers.of_registry(registry)
+    assert UPDATE in {found.kind for found in await platform.outbox()}
+    platform.remote.branches["main"] = first
+    del platform.remote.tags["v2"]
+    await platform.sync_then_update(registry)
+    platform.broker.published.clear()
+    platform.broker.listening.add(unit)
+    await platform.presence.listening(Agent.unit(unit))
+    assert "update" not in [word for word, _ in platform.sent()]
+
+
+class HostWithoutReleases(MemoryCodeHost):
+    """git answers and so does the API, but for the releases."""
+
+    async def releases(self, url: str, credentials: GitCredentials | None) -> Releases:
+        raise Unavailable("code host", "does not answer")
+
+
+async def test_rulings_26_a_tag_that_was_fetched_reaches_the_device_though_the_sync_failed(
+    platform: Platform, owner: Agent
+) -> None:
+    first = platform.remote.branches["main"]
+    repo, unit = await a_unit(platform, owner)
+    await platform.report(unit, first)
+    platform.remote.push(program(more__txt="v2"), tag="v2")
+    lame = HostWithoutReleases(platform.host.remotes)
+    uuid = (await platform.repo_row(repo)).repository_registry_uuid
+    synchronise = evolve(
+        platform.synchronise,
+        keyring=evolve(platform.keyring, hosts={GitPlatform.GITLAB: lame}),
+    )
+    await evolve(platform.sync_then_update, synchronise=synchronise)(uuid)
+    assert (await platform.registry_row(uuid)).sync_status is SyncStatus.ERROR
+    assert UPDATE in {found.kind for found in await platform.outbox()}
+
+
+async def test_rulings_26_a_tag_fetched_right_before_a_crash_reaches_the_device(
+    platform: Platform, owner: Agent
+) -> None:
+    first = platform.remote.branches["main"]
+    repo, unit = await a_unit(platform, owner)
+    await platform.report(unit, first)
+    platform.remote.push(program(more__txt="v2"), tag="v2")
+    uuid = (await platform.repo_row(repo)).repository_registry_uuid
+    registry = await platform.registry_row(uuid)
+    await platform.mirrors.sync(uuid, registry.repository_url, None)
+    async with platform.database.begin() as tx:
+        await tx.registries.put(evolve(registry, sync_status=SyncStatus.PROCESSING))
+    recover = RecoverSyncs(
+        platform.database, platform.leases, platform.sync_then_update, platform.background
+    )
+    assert await recover() == 1
+    async with asyncio.timeout(5):
+        while UPDATE not in {found.kind for found in await platform.outbox()}:
+            await asyncio.sleep(0)
 
 
 async def test_manual_units_stay_on_their_version(platform: Platform, owner: Agent) -> None:

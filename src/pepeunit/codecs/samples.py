@@ -30,12 +30,15 @@ def pack_samples(samples: Sequence[RawSample]) -> bytes:
 
 def unpack_samples(record: bytes) -> list[RawSample]:
     """The batch again. Raises ``ValueError`` for a record of another form."""
-    form, count = _HEAD.unpack_from(record)
-    if form != FORM:
-        raise ValueError(f"journal record of unknown form {form}")
-    start = _HEAD.size + count * _ENTRY.size
-    heads = list(_ENTRY.iter_unpack(record[_HEAD.size : start]))
+    try:
+        form, count = _HEAD.unpack_from(record)
+        start = _HEAD.size + count * _ENTRY.size
+        heads = list(_ENTRY.iter_unpack(record[_HEAD.size : start]))
+    except struct.error:
+        raise ValueError("a journal record that holds no samples") from None
     ends = list(accumulate((length for _, _, length in heads), initial=start))
+    if form != FORM or len(heads) != count or ends[-1] != len(record):
+        raise ValueError(f"a journal record of unknown form {form}")
     return [
         RawSample(UUID(bytes=node), received, record[begin:end])
         for (node, received, _), begin, end in zip(heads, ends, ends[1:], strict=False)

@@ -21,11 +21,15 @@ from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTo
 from pepeunit.usecases.messages.presence import TrackPresence
 from pepeunit.usecases.messages.receive import ReceiveMessages, StoreState
 from pepeunit.usecases.nodes.edit_node import EditNode
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
+from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
     DescribeRegistry,
@@ -53,6 +57,7 @@ from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
@@ -112,12 +117,22 @@ class UseCases(containers.DeclarativeContainer):
     background = One(Background)
     authenticate = One(Authenticate, database=database, tokens=tokens, clock=clock, domain=domain)
 
+    # what reaches code hosts
+    keyring = One(Keyring, database=database, cipher=cipher, hosts=ports.code_hosts)
+    fetch_firmware = One(FetchFirmware, files=ports.firmware_files, keyring=keyring)
+    announce_firmware = One(AnnounceFirmware, fetch=fetch_firmware, api_url=facts.provided.api_url)
+
     # updates
     programs = One(Programs, mirrors=mirrors, topic_symbols=settings.provided.people.topic_symbols)
     builder = One(Builder, clock=clock, new_uuid=new_uuid)
     drain = One(DrainOutbox, database=database, publisher=publisher, clock=clock, domain=domain)
     update_unit = One(
-        UpdateUnit, database=database, programs=programs, builder=builder, clock=clock
+        UpdateUnit,
+        database=database,
+        programs=programs,
+        builder=builder,
+        announce=announce_firmware,
+        clock=clock,
     )
     followers = One(UpdateFollowers, database=database, update_unit=update_unit, drain=drain)
     update_repo_units = One(UpdateRepoUnits, database=database, followers=followers)
@@ -157,7 +172,6 @@ class UseCases(containers.DeclarativeContainer):
     )
 
     # registries
-    keyring = One(Keyring, database=database, cipher=cipher, hosts=ports.code_hosts)
     synchronise = One(
         Synchronise,
         database=database,
@@ -196,7 +210,12 @@ class UseCases(containers.DeclarativeContainer):
     sync_missing = One(SyncMissing, database=database, mirrors=mirrors, sync=sync_then_update)
     sync_all = One(SyncAll, database=database, sync=sync_then_update)
     poll_remotes = One(
-        PollRemotes, database=database, mirrors=mirrors, keyring=keyring, sync=sync_then_update
+        PollRemotes,
+        database=database,
+        mirrors=mirrors,
+        keyring=keyring,
+        sync=sync_then_update,
+        clock=clock,
     )
     receive_push = One(
         ReceivePush,
@@ -208,7 +227,9 @@ class UseCases(containers.DeclarativeContainer):
     get_push_secret = One(
         GetPushSecret, database=database, instance_key=settings.provided.keys.secret_key
     )
-    delete_registry = One(DeleteRegistry, database=database, mirrors=mirrors)
+    delete_registry = One(
+        DeleteRegistry, database=database, mirrors=mirrors, firmware=ports.firmware_files
+    )
 
     recover_syncs = One(
         RecoverSyncs,
@@ -251,6 +272,7 @@ class UseCases(containers.DeclarativeContainer):
         database=database,
         rules=unit_rules,
         builder=builder,
+        announce=announce_firmware,
         drain=drain,
         sessions=sessions,
         clock=clock,
@@ -269,6 +291,9 @@ class UseCases(containers.DeclarativeContainer):
         get_env=get_env,
         get_schema=get_schema,
         archives=ports.archives,
+    )
+    get_firmware = One(
+        GetFirmware, database=database, fetch=fetch_firmware, files=ports.firmware_files
     )
     get_state_storage = One(GetStateStorage, database=database, cipher=cipher)
     set_state_storage = One(SetStateStorage, database=database, cipher=cipher)
@@ -295,8 +320,24 @@ class UseCases(containers.DeclarativeContainer):
         payload_bytes_max=providers.Callable(_payload_bytes, settings),
     )
     create_edge = One(
-        CreateEdge, database=database, builder=builder, drain=drain, new_uuid=new_uuid
+        CreateEdge,
+        database=database,
+        builder=builder,
+        drain=drain,
+        sessions=sessions,
+        new_uuid=new_uuid,
     )
+    list_edges = One(ListEdges, database=database)
+    delete_edge = One(
+        DeleteEdge, database=database, builder=builder, drain=drain, sessions=sessions
+    )
+
+    # permissions
+    create_permission = One(
+        CreatePermission, database=database, sessions=sessions, new_uuid=new_uuid
+    )
+    list_permissions = One(ListPermissions, database=database)
+    delete_permission = One(DeletePermission, database=database, sessions=sessions)
 
     # messages
     ingest = One(

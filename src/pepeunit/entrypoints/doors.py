@@ -26,6 +26,7 @@ from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.monitoring import Monitoring
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
@@ -41,7 +42,15 @@ D = TypeVar("D")
 NOBODY: Final = UserId(UUID(int=0))
 """Looked up to see whether the database answers."""
 
-DOORS: tuple[type[Door], ...] = (UserDoor, RegistryDoor, RepoDoor, UnitDoor, DeviceDoor, NodeDoor)
+DOORS: tuple[type[Door], ...] = (
+    UserDoor,
+    RegistryDoor,
+    RepoDoor,
+    UnitDoor,
+    DeviceDoor,
+    NodeDoor,
+    PermissionDoor,
+)
 
 
 def filled(use: UseCases, door: type[D], **given: Any) -> D:
@@ -95,9 +104,9 @@ def rest_runner(
         cors_origins=frozenset(settings.site.cors_origins),
         trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
         limits=HttpLimits(
-            requests.http_body_bytes_max,
-            requests.max_pagination_size,
-            requests.unlimited_lists_max,
+            body_bytes_max=requests.http_body_bytes_max,
+            page_rows_max=requests.max_pagination_size,
+            unlimited_lists_max=requests.unlimited_lists_max,
         ),
     )
     # what this version can do, whatever the settings wish for

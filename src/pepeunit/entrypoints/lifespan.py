@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -39,6 +40,8 @@ LOG_PURGE_SECONDS: Final = 600.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
+OPEN_FILES_MAX: Final = 65_536
+"""Every client is an open file, and shells allow 1 024 of them at first."""
 
 
 @frozen
@@ -72,6 +75,7 @@ async def running(
     settings, facts, warnings = load_settings(installation, environment)
     for warning in warnings:
         log.warning("%s", warning)
+    _allow_open_files()
     host, http_port = settings.site.http_host, settings.site.http_port
     operations, mqtt_tls_port = settings.operations, settings.operations.mqtt_tls_port
     ports = {"--http-port": http_port, "--mqtt-port": settings.mqtt.port}
@@ -101,6 +105,14 @@ async def running(
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
         yield Running(settings, facts, host, http_port, use, password, tls)
+
+
+def _allow_open_files() -> None:
+    """As many as the account may have, up to OPEN_FILES_MAX."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _refuse_taken(host: str, port: int, option: str) -> None:

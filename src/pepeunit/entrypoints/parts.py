@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import secrets
@@ -24,9 +25,10 @@ from pepeunit.adapters.dns.system import resolve
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.journal import FileJournal, JournalLimits
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
+from pepeunit.adapters.firmware.folder import FirmwareFolder
 from pepeunit.adapters.git.limits import MirrorLimits
 from pepeunit.adapters.git.mirrors import GitMirrors
-from pepeunit.adapters.gitlab.checked_session import CheckedSession
+from pepeunit.adapters.github.host import GitHubHost
 from pepeunit.adapters.gitlab.host import GitLabHost
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.adapters.postgres.connections import connect
@@ -34,7 +36,9 @@ from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
 from pepeunit.adapters.postgres.logs import PostgresLogs
 from pepeunit.adapters.postgres.migrations import migrate
+from pepeunit.adapters.web.checked_session import CheckedSession
 from pepeunit.domain.registries.address import HostRule
+from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import MIB, UseCases
@@ -100,7 +104,11 @@ def _own_address(bound: str) -> str:
 
 @asynccontextmanager
 async def database_url(settings: Settings, installation: Installation) -> AsyncIterator[str]:
-    """The external server's URL, or that of the embedded one, which runs meanwhile."""
+    """The external server's URL, or that of the embedded one, which runs meanwhile.
+
+    The embedded one is started again when it ends by itself; where that fails, so does the
+    context, with ``Unavailable``: a platform without its store must not go on.
+    """
     if settings.site.database_url is not None:
         yield settings.site.database_url
         return
@@ -111,7 +119,12 @@ async def database_url(settings: Settings, installation: Installation) -> AsyncI
     )
     await server.start()
     try:
-        yield server.url
+        async with asyncio.TaskGroup() as group:
+            attending = group.create_task(server.attend())
+            yield server.url
+            attending.cancel()
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
     finally:
         await server.stop()
 
@@ -146,7 +159,11 @@ async def use_cases(
             "journal": journal,
             "mirrors": mirrors,
             "archives": TreeArchives(mirrors),
-            "code_hosts": {GitPlatform.GITLAB: GitLabHost(session)},
+            "code_hosts": {
+                GitPlatform.GITLAB: GitLabHost(session),
+                GitPlatform.GITHUB: GitHubHost(session, _github_token(settings)),
+            },
+            "firmware_files": _firmware(installation),
             "cipher": AesGcmCipher(
                 settings.keys.cipher_keys, text_chars_max=settings.requests.max_cipher_chars
             ),
@@ -182,6 +199,18 @@ def _mirrors(settings: Settings, installation: Installation) -> GitMirrors:
     )
     mirrors.recover()
     return mirrors
+
+
+def _github_token(settings: Settings) -> GitCredentials | None:
+    """For public repositories, when name and token are both set."""
+    name, token = settings.git.github_token_name, settings.git.github_token_pat
+    return GitCredentials(name, token) if name and token else None
+
+
+def _firmware(installation: Installation) -> FirmwareFolder:
+    files = FirmwareFolder(installation.firmware)
+    files.recover()
+    return files
 
 
 def _passwords(settings: Settings) -> Argon2Passwords:

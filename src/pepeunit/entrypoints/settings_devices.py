@@ -33,16 +33,14 @@ class GitSettings:
         "PU_GITHUB_TOKEN_NAME",
         "",
         text,
-        "The user of the token for public repositories on GitHub.",
-        built=False,
+        "The user of the token for public repositories on github.com.",
     )
     github_token_pat: str = setting(
         "PU_GITHUB_TOKEN_PAT",
         "",
         text,
-        "A token for public repositories on GitHub.",
+        "A token for public repositories on github.com.",
         secret=True,
-        built=False,
     )
     max_external_repo_mib: int = setting(
         "PU_MAX_EXTERNAL_REPO_SIZE", 50, whole(1), "The largest mirror, in MiB."

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pepeunit.domain.registries.credentials import GitCredentials
-
-Releases = Mapping[str, Sequence[tuple[str, str]]]
-"""``{tag: [(asset name, link), ...]}`` in the order the platform gives."""
+from pepeunit.domain.registries.version import Asset, Releases
+from pepeunit.ports.web import Write
 
 
 class CodeHost(Protocol):
@@ -28,4 +26,11 @@ class CodeHost(Protocol):
 
     async def releases(self, url: str, credentials: GitCredentials | None) -> Releases:
         """All pages of releases."""
+        ...
+
+    async def download(
+        self, url: str, asset: Asset, credentials: GitCredentials | None, write: Write
+    ) -> None:
+        """Write a release's file. The credentials go to the platform alone, never to another
+        origin that the asset names (O11)."""
         ...

@@ -32,6 +32,20 @@ class NodeQuery:
     slice: Slice = WHOLE
 
 
+@frozen
+class EdgeQuery:
+    """Edges whose ends both are in ``scope``, and those that start or end at a node of the
+    scope's owner, who may cut them; ordered by uuid.
+
+    ``units`` and ``nodes`` keep the edges that start or end at one of them.
+    """
+
+    scope: Scope
+    units: frozenset[UUID] | None = None
+    nodes: frozenset[UUID] | None = None
+    slice: Slice = WHOLE
+
+
 class Nodes(Protocol):
     async def get(self, uuid: NodeId, *, for_update: bool = False) -> Node | None: ...
 
@@ -51,15 +65,18 @@ class Nodes(Protocol):
         ...
 
     async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
-        """Set ``state`` where the receive time is newer than the stored one; how many changed.
+        """Set ``state`` unless the stored one was received later; how many changed.
 
-        One statement for the batch; unknown nodes are passed over.
+        Of values received at one moment the last counts: receive times are milliseconds, and
+        a device may send faster. One statement for the batch; unknown nodes are passed over.
         """
         ...
 
 
 class Edges(Protocol):
     async def between(self, output: NodeId, input_: NodeId) -> Edge | None: ...
+
+    async def find(self, query: EdgeQuery) -> Page[Edge]: ...
 
     async def touching(self, nodes: Collection[NodeId]) -> Sequence[Edge]:
         """Every edge that starts or ends at one of the nodes."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from pepeunit.domain.ids import CommandId, UnitId
-from pepeunit.domain.messaging.command import PendingCommand
+from pepeunit.domain.messaging.command import CommandKind, PendingCommand
 
 
 class Outbox(Protocol):
@@ -23,6 +23,10 @@ class Outbox(Protocol):
         Each is marked as attempted and not due again before ``retry``, so that two processes
         never send one command at once. With ``unit`` given, commands not yet due count too.
         """
+        ...
+
+    async def withdraw(self, unit: UnitId, kind: CommandKind) -> None:
+        """Drop what waits of this kind, if anything: it is no longer true."""
         ...
 
     async def delete(self, uuids: Sequence[CommandId]) -> None: ...

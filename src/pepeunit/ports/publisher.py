@@ -11,8 +11,8 @@ class Publisher(Protocol):
     async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
         """Hand one message to the broker.
 
-        Returns how many sessions it was handed to or queued for, or None where the broker does
-        not say. Raises :class:`~pepeunit.domain.errors.Unavailable` when the broker did not
+        Returns how many connected sessions it was handed to, or None where the broker does not
+        say. Raises :class:`~pepeunit.domain.errors.Unavailable` when the broker did not
         take the message.
         """
         ...

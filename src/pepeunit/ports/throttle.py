@@ -14,6 +14,10 @@ class Throttle(Protocol):
         """Count one try."""
         ...
 
+    def withdraw(self, key: str) -> None:
+        """The last counted try was none: it succeeded."""
+        ...
+
     def forget(self, key: str) -> None:
-        """A success: start over."""
+        """Start over."""
         ...

@@ -12,13 +12,16 @@ from attrs import define, field
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RegistryId, UnitId
 from pepeunit.domain.registries.credentials import GitCredentials
-from pepeunit.domain.registries.version import Commit, Sha, TreeEntry
+from pepeunit.domain.registries.version import Asset, Commit, Releases, Sha, TreeEntry
 from pepeunit.ports.archives import Archive, ArchiveFormat
 from pepeunit.ports.mirrors import Progress
+from pepeunit.ports.web import Write
 
 OLD, NEW = Sha("a" * 40), Sha("b" * 40)
 HISTORY = (Commit(NEW, "Blink faster", "v2"), Commit(OLD, "Blink", "v1"))
-RELEASES = {"v2": [("esp32", "https://forge.example/v2/esp32.bin")]}
+ESP32 = Asset("esp32", "https://forge.example/v2/esp32.bin")
+RELEASES = {"v2": [ESP32]}
+FIRMWARE = {ESP32.link: b"\xe9esp32 of v2"}
 SCHEMA = {
     "input_base_topic": ["update/pepeunit", "env_update/pepeunit"],
     "output_base_topic": ["state/pepeunit"],
@@ -90,10 +93,13 @@ class WrittenHost:
     async def repository_bytes(self, url: str, credentials: GitCredentials | None) -> int:
         return 4096
 
-    async def releases(
-        self, url: str, credentials: GitCredentials | None
-    ) -> Mapping[str, Sequence[tuple[str, str]]]:
+    async def releases(self, url: str, credentials: GitCredentials | None) -> Releases:
         return RELEASES
+
+    async def download(
+        self, url: str, asset: Asset, credentials: GitCredentials | None, write: Write
+    ) -> None:
+        await write(FIRMWARE[asset.link])
 
 
 @define

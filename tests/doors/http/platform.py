@@ -12,6 +12,7 @@ from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.adapters.memory.firmware import MemoryFirmware
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.throttle import MemoryThrottle
@@ -21,6 +22,7 @@ from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
+from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
@@ -31,11 +33,15 @@ from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
 from pepeunit.usecases.nodes.edit_node import EditNode
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
+from pepeunit.usecases.permissions.create_permission import CreatePermission
+from pepeunit.usecases.permissions.delete_permission import DeletePermission
+from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
+from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
     DescribeRegistry,
@@ -59,6 +65,7 @@ from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
@@ -109,6 +116,7 @@ class Platform:
     tokens: JwtTokens = field(factory=lambda: JwtTokens(SECRET))
     passwords: Argon2Passwords = field(factory=lambda: Argon2Passwords("salt", Argon2Cost(1, 8, 1)))
     cipher: AesGcmCipher = field(factory=lambda: AesGcmCipher({"k1": bytes(32)}, STATE_CHARS_MAX))
+    firmware: MemoryFirmware = field(factory=MemoryFirmware)
     mirrors: WrittenMirrors = field(factory=WrittenMirrors)
 
     @property
@@ -122,10 +130,12 @@ class Platform:
     def doors(self) -> list[Door]:
         database, clock, mirrors = self.database, self.clock, self.mirrors
         keyring = Keyring(database, self.cipher, {GitPlatform.GITLAB: WrittenHost()})
+        fetch = FetchFirmware(self.firmware, keyring)
+        announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
         builder = Builder(clock, uuid4)
         drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
-        update_unit = UpdateUnit(database, programs, builder, clock)
+        update_unit = UpdateUnit(database, programs, builder, announce, clock)
         followers = UpdateFollowers(database, update_unit, drain)
         return [
             self._users(),
@@ -141,13 +151,20 @@ class Platform:
                 bulk_update=BulkUpdate(followers, self.background),
                 delete_repo=DeleteRepo(database),
             ),
-            *self._devices(programs, builder, drain, update_unit),
+            *self._devices(programs, builder, drain, update_unit, announce),
             NodeDoor(
                 get_node=GetNode(database),
                 list_nodes=ListNodes(database),
                 edit_node=EditNode(database, self.broker, clock),
                 set_input=SetInput(database, self.broker, clock, FACTS.domain, 256 * 1024),
-                create_edge=CreateEdge(database, builder, drain, uuid4),
+                create_edge=CreateEdge(database, builder, drain, self.broker, uuid4),
+                list_edges=ListEdges(database),
+                delete_edge=DeleteEdge(database, builder, drain, self.broker),
+            ),
+            PermissionDoor(
+                create_permission=CreatePermission(database, self.broker, uuid4),
+                list_permissions=ListPermissions(database),
+                delete_permission=DeletePermission(database, self.broker),
             ),
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),
@@ -184,13 +201,18 @@ class Platform:
             get_credentials=GetCredentials(database, keyring),
             sync_registry=SyncRegistry(database, sync, self.background, clock, 60, 15),
             sync_missing=SyncMissing(database, mirrors, sync),
-            delete_registry=DeleteRegistry(database, mirrors),
+            delete_registry=DeleteRegistry(database, mirrors, self.firmware),
             receive_push=ReceivePush(database, sync, self.background, SECRET),
             get_push_secret=GetPushSecret(database, SECRET),
         )
 
     def _devices(
-        self, programs: Programs, builder: Builder, drain: DrainOutbox, update_unit: UpdateUnit
+        self,
+        programs: Programs,
+        builder: Builder,
+        drain: DrainOutbox,
+        update_unit: UpdateUnit,
+        announce: AnnounceFirmware,
     ) -> tuple[UnitDoor, DeviceDoor]:
         database, clock = self.database, self.clock
         vault = EnvVault(self.cipher, self.tokens, FACTS)
@@ -201,7 +223,7 @@ class Platform:
             create_unit=CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret),
             get_unit=GetUnit(database),
             list_units=ListUnits(database),
-            edit_unit=EditUnit(database, rules, builder, drain, self.broker, clock),
+            edit_unit=EditUnit(database, rules, builder, announce, drain, self.broker, clock),
             delete_unit=DeleteUnit(database, builder, drain, self.broker, self.logs),
             list_logs=ListUnitLogs(database, self.logs, clock),
         )
@@ -213,6 +235,7 @@ class Platform:
             get_target_version=GetTargetVersion(database, programs),
             get_schema=get_schema,
             get_archive=GetArchive(database, get_env, get_schema, OwnFiles()),
+            get_firmware=GetFirmware(database, announce.fetch, self.firmware),
             get_state_storage=GetStateStorage(database, self.cipher),
             set_state_storage=SetStateStorage(database, self.cipher),
             send_command=SendCommand(database, programs, builder, update_unit, drain),

@@ -109,6 +109,9 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
         ("GET", "/pepeunit"),
         ("POST", "/repository_registry/webhook/{uuid}"),
         ("GET", "/repository_registry/webhook/{uuid}"),
+        ("GET", "/unit_nodes/edges"),
+        ("DELETE", "/unit_nodes/delete_unit_node_edge"),
+        ("GET", "/units/firmware_asset/{uuid}"),
     }
     identities = [
         operation["operationId"]

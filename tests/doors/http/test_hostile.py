@@ -104,9 +104,22 @@ async def test_a_deleted_accounts_and_units_token_is_refused(life):
 
 
 async def test_callers_without_a_token_may_send_little(life):
-    for path in ("/users", "/users/auth", "/units/auth"):
+    for path in ("/users", "/users/auth", "/units/auth", "/units", "/repos"):
         reply = await life.ask("POST", path, json={"login": "x" * 70_000})
         assert (reply.status, reply.detail[:6]) == (413, "413: 2")
+    reply = await life.ask("POST", "/units", "alice", json={"login": "x" * 70_000})
+    assert reply.status == 422
+
+
+async def test_a_push_hook_may_send_what_code_hosts_send_and_no_more(life):
+    path = f"/pepeunit/api/v1/repository_registry/webhook/{uuid4()}"
+    for size, status in ((900_000, b"403"), (1_100_000, b"413")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", life.client.port)
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+        if status == b"403":
+            writer.write(b"x" * size)
+        assert (await reader.readline()).split()[1] == status
+        writer.close()
 
 
 async def test_a_body_cut_short_leaves_the_door_serving(life):

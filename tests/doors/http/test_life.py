@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ from pepeunit.domain.ids import RegistryId, UnitId
 from pepeunit.domain.registries.push_hook import hook_secret
 from pepeunit.domain.units.log import LogLevel, UnitLog
 from tests.doors.http.conftest import PASSWORD
+from tests.doors.http.outside import FIRMWARE, TOKEN
 from tests.doors.http.platform import SECRET
 from tests.doors.http.serving import FACTS
 
@@ -171,6 +173,32 @@ async def test_platforms_and_versions_of_a_compilable_repo(life):
         "unit_count": 0,
         "versions": [],
     }
+
+
+async def test_o11_a_private_unit_downloads_its_compiled_file_from_the_platform(life):
+    registry = await life.registry(
+        is_public_repository=False, credentials={"username": "alice", "pat_token": TOKEN}
+    )
+    repo = await life.repo(registry["uuid"], is_compilable_repo=True)
+    uuid = (await life.unit(repo["uuid"], target_firmware_platform="esp32"))["uuid"]
+    command = f"/units/send_command_to_input_base_topic/{uuid}?command=Update"
+    assert (await life.ask("POST", command, "alice")).status == 204
+    told = json.loads(life.platform.broker.published[-1][1])
+    path = f"/units/firmware_asset/{uuid}"
+    assert told["COMPILED_FIRMWARE_LINK"] == f"{FACTS.api_url}{path}"
+    body = FIRMWARE["https://forge.example/v2/esp32.bin"]
+    for who in ("lamp", "alice"):
+        reply = await life.ask("GET", path, who)
+        assert (reply.status, reply.content) == (200, body)
+        assert reply.headers["Content-Length"] == str(len(body))
+        assert reply.headers["Content-Type"] == "application/octet-stream"
+        assert not {"Transfer-Encoding", "Content-Encoding"} & set(reply.headers)
+        digest = hashlib.sha256(body)
+        assert told["COMPILED_FIRMWARE_SHA256"] == digest.hexdigest()
+        in_base64 = base64.b64encode(digest.digest()).decode()
+        assert reply.headers["Repr-Digest"] == f"sha-256=:{in_base64}:"
+    for who in ("none", "bert", "root"):
+        assert (await life.ask("GET", path, who)).status == 403
 
 
 async def test_a_device_downloads_env_schema_and_archives(life):

@@ -38,7 +38,7 @@ from pepeunit.domain.registries.credentials import (
     GitCredentials,
 )
 from pepeunit.domain.registries.registry import GitPlatform, Registry, SyncStatus
-from pepeunit.domain.registries.version import Commit, Sha, Version
+from pepeunit.domain.registries.version import Asset, Commit, Sha, Version
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.log import LogLevel, UnitLog
 from pepeunit.domain.units.state import state_from_mapping
@@ -85,7 +85,7 @@ REGISTRY = Registry(
     create_datetime=WHOLE_SECOND,
     last_update_datetime=FRACTION,
     creator_uuid=None,
-    releases={"v2": [("esp32", "https://forge.example/a.bin")]},
+    releases={"v2": [Asset("esp32", "https://forge.example/a.bin", "0" * 64, "https://api")]},
     local_repository_size=4096,
     sync_status=SyncStatus.PROCESSING,
     sync_progress=40,

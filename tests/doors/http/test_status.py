@@ -63,6 +63,8 @@ GET    /units/get_current_schema/{unit}                     -  -  ok ok -  -  -
 GET    /units/firmware/zip/{unit}                           -  -  ok ok -  -  -
 GET    /units/firmware/tar/{unit}                           -  -  ok ok -  -  -
 GET    /units/firmware/tgz/{unit}                           -  -  ok ok -  -  -
+GET    /units/firmware_asset/{unit}                         -  -  7  7  -  -  -
+GET    /units/firmware_asset/{private_unit}                 -  2  7  2  2  -  -
 GET    /units/get_state_storage/{unit}                      -  -  ok ok -  -  -
 POST   /units/send_command_to_input_base_topic/{unit}?command=EnvUpdate - - ok ok - - -
 POST   /units/send_command_to_input_base_topic/{unit}?command=LogSync - - 7 7 - - -
@@ -73,6 +75,15 @@ GET    /unit_nodes/{absent}                                 2  2  2  2  2  2  -
 PATCH  /unit_nodes/{input}                                  -  -  ok -  -  -  -
 PATCH  /unit_nodes/set_state_input/{input}                  -  -  ok ok -  -  -
 PATCH  /unit_nodes/set_state_input/{output}                 -  8  8  8  8  8  -
+GET    /unit_nodes/edges                                    ok ok ok ok ok ok -
+DELETE /unit_nodes/delete_unit_node_edge?{ends} - 2 2 - - 2 -
+DELETE /unit_nodes/delete_unit_node_edge?{absent_ends} - 2 2 - - 2 -
+GET /permission/get_resource_agents?resource_uuid={unit}&resource_type=Unit - - ok - - - -
+GET /permission/get_resource_agents?resource_uuid={private_unit}&resource_type=Unit - 2 ok - - - -
+GET /permission/get_resource_agents?resource_uuid={unit}&resource_type=User - 4 4 - - 4 -
+DELETE /permission/x?agent_uuid={unit}&resource_uuid={unit} - - 4 4 - - -
+DELETE /permission/x?agent_uuid={absent}&resource_uuid={private_unit} - 2 2 2 2 - -
+DELETE /permission/x?agent_uuid={absent}&resource_uuid={absent} - 2 2 2 2 2 -
 GET    /metrics/                                            ok ok ok ok ok ok -
 """
 
@@ -112,7 +123,9 @@ async def things(life) -> dict[str, str]:
     users = (await life.done("GET", "/users?search_string=alice", "alice"))["users"]
     repo = await life.done("GET", f"/repos/{lamp['repo_uuid']}", "alice")
     return {
-        "absent": str(uuid4()),
+        "absent": (absent := str(uuid4())),
+        "absent_ends": f"node_output_uuid={absent}&node_input_uuid={absent}",
+        "ends": f"node_output_uuid={by_type['output']}&node_input_uuid={by_type['input']}",
         "alice": users[0]["uuid"],
         "registry": repo["repository_registry_uuid"],
         "private_registry": private["uuid"],
@@ -158,6 +171,12 @@ CREATING = {
     "/unit_nodes/create_unit_node_edge": {
         "node_output_uuid": str(uuid4()),
         "node_input_uuid": str(uuid4()),
+    },
+    "/permission": {
+        "agent_uuid": str(uuid4()),
+        "agent_type": "User",
+        "resource_uuid": str(uuid4()),
+        "resource_type": "Unit",
     },
 }
 

@@ -8,6 +8,7 @@
     postgres/         the embedded server's cluster     postgres.log its log
     journal/          acknowledged messages on their way to the stores
     mirrors/          git mirrors
+    firmware/         release files on their way to devices
 """
 
 from __future__ import annotations
@@ -99,6 +100,10 @@ class Installation:
     @property
     def journal(self) -> Path:
         return self.path / "journal"
+
+    @property
+    def firmware(self) -> Path:
+        return self.path / "firmware"
 
     @property
     def mirrors(self) -> Path:

@@ -8,11 +8,13 @@ so no parent directory has to be opened to it, however private or deep they are.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -51,6 +53,9 @@ START_SECONDS_MAX: Final = 120.0
 """A crash may have left much to recover."""
 LOG_BYTES_MAX: Final = 10 * 2**20
 CONNECTIONS_MAX: Final = 50
+ATTEND_SECONDS: Final = 0.5
+RESTARTS_MAX: Final = 5
+RESTARTS_SECONDS: Final = 600.0
 
 CONFIGURATION: Final = {
     "listen_addresses": "",
@@ -76,6 +81,8 @@ CONFIGURATION: Final = {
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
 }
+
+_log = logging.getLogger(__name__)
 
 
 def _absolute(path: Path) -> Path:
@@ -165,6 +172,24 @@ class EmbeddedPostgres:
         finally:
             os.close(log)
             os.close(directory)
+
+    async def attend(self) -> None:
+        """Start the server again whenever it ends by itself; run it from ``start`` to ``stop``.
+
+        Raises ``Unavailable`` when it does not come back, or ends once more after
+        ``RESTARTS_MAX`` restarts within ``RESTARTS_SECONDS``.
+        """
+        restarts: deque[float] = deque(maxlen=RESTARTS_MAX)
+        while True:
+            await asyncio.sleep(ATTEND_SECONDS)
+            if self.pid is not None:
+                continue
+            now = time.monotonic()
+            if len(restarts) == RESTARTS_MAX and now - restarts[0] < RESTARTS_SECONDS:
+                raise unavailable(f"ends again and again: see {self.log}")
+            restarts.append(now)
+            _log.error("PostgreSQL ended by itself and is started again (see %s)", self.log)
+            await self.start()
 
     async def stop(self) -> None:
         """Fast shutdown: sessions end, everything is on disk; by force after 3 seconds."""

@@ -9,7 +9,8 @@ from attrs import define
 from pepeunit.adapters.memory.mirrors import MemoryRemote
 from pepeunit.domain.errors import Invalid, Topic, Unavailable
 from pepeunit.domain.registries.credentials import GitCredentials
-from pepeunit.ports.code_host import Releases
+from pepeunit.domain.registries.version import Asset, Releases
+from pepeunit.ports.web import Write
 
 
 @define(eq=False)
@@ -28,6 +29,14 @@ class MemoryCodeHost:
 
     async def releases(self, url: str, credentials: GitCredentials | None) -> Releases:
         return dict(self._open(url, credentials).releases)
+
+    async def download(
+        self, url: str, asset: Asset, credentials: GitCredentials | None, write: Write
+    ) -> None:
+        body = self._open(url, credentials).files.get(asset.link)
+        if body is None:
+            raise Invalid("the platform has no such file", Topic.PLATFORM)
+        await write(body)
 
     def _remote(self, url: str) -> MemoryRemote:
         remote = self.remotes.get(url)

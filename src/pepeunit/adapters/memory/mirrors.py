@@ -12,7 +12,7 @@ from pepeunit.domain.errors import Invalid, OverLimit, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.tags import preferred_tag
-from pepeunit.domain.registries.version import Commit, Sha, TreeEntry
+from pepeunit.domain.registries.version import Asset, Commit, Sha, TreeEntry
 from pepeunit.ports.mirrors import Progress
 
 BYTES_MAX: Final = 50 * 2**20
@@ -30,14 +30,18 @@ class MemoryCommit:
 
 @define
 class MemoryRemote:
-    """A repository somewhere else. With ``pat_tokens`` it is private: only they open it."""
+    """A repository somewhere else. With ``pat_tokens`` it is private: only they open it.
+
+    ``files`` are the contents of release assets by link.
+    """
 
     pat_tokens: frozenset[str] | None = None
     is_down: bool = False
     commits: dict[Sha, MemoryCommit] = field(factory=dict, init=False)
     branches: dict[str, Sha] = field(factory=dict, init=False)
     tags: dict[str, Sha] = field(factory=dict, init=False)
-    releases: dict[str, list[tuple[str, str]]] = field(factory=dict, init=False)
+    releases: dict[str, list[Asset]] = field(factory=dict, init=False)
+    files: dict[str, bytes] = field(factory=dict, init=False)
 
     def push(
         self,

@@ -9,14 +9,14 @@ from typing import Final
 from attrs import evolve, frozen
 
 from pepeunit.adapters.memory.permissions import forget_permissions, is_permitted
-from pepeunit.adapters.memory.selecting import Keys, page, searcher, wanted
+from pepeunit.adapters.memory.selecting import Keys, cut, page, searcher, wanted
 from pepeunit.adapters.memory.world import View, World, require_storable_row
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.errors import Topic
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
-from pepeunit.ports.nodes import NodeQuery
+from pepeunit.ports.nodes import EdgeQuery, NodeQuery
 from pepeunit.ports.paging import OrderKey, Page
 
 _KEYS: Final[Keys[Node]] = {
@@ -100,7 +100,7 @@ class MemoryNodes:
         changed = set()
         for uuid, state, received in rows:
             node = nodes.get(uuid)
-            if node and (node.state_datetime is None or node.state_datetime < received):
+            if node and (node.state_datetime is None or node.state_datetime <= received):
                 nodes[uuid] = evolve(node, state=state, state_datetime=received)
                 changed.add(uuid)
         return len(changed)
@@ -117,6 +117,23 @@ class MemoryEdges:
             if (edge.node_output_uuid, edge.node_input_uuid) == (output, input_):
                 return edge
         return None
+
+    async def find(self, query: EdgeQuery) -> Page[Edge]:
+        world, scope = self.view.world, query.scope
+
+        def is_found(edge: Edge) -> bool:
+            ends = [world.nodes[edge.node_output_uuid], world.nodes[edge.node_input_uuid]]
+            output, input_ = (
+                node.resource(permitted=is_permitted(world, scope, node.uuid)) for node in ends
+            )
+            return (
+                any(wanted(node.unit_uuid, query.units) for node in ends)
+                and any(wanted(node.uuid, query.nodes) for node in ends)
+                and scope.admits_link(output, input_)
+            )
+
+        found = [edge for edge in world.edges.values() if is_found(edge)]
+        return cut(sorted(found, key=lambda edge: edge.uuid), query.slice)
 
     async def touching(self, nodes: Collection[NodeId]) -> Sequence[Edge]:
         wanted_nodes = frozenset(nodes)

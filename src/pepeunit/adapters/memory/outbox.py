@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from pepeunit.adapters.memory.world import View, require_storable_row
 from pepeunit.domain.ids import CommandId, UnitId
-from pepeunit.domain.messaging.command import PendingCommand
+from pepeunit.domain.messaging.command import CommandKind, PendingCommand
 
 
 @frozen
@@ -46,6 +46,9 @@ class MemoryOutbox:
         ]
         outbox.update({(command.unit_uuid, command.kind): command for command in claimed})
         return claimed
+
+    async def withdraw(self, unit: UnitId, kind: CommandKind) -> None:
+        self.view.for_writing().outbox.pop((unit, kind), None)
 
     async def delete(self, uuids: Sequence[CommandId]) -> None:
         outbox = self.view.for_writing().outbox

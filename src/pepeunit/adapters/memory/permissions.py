@@ -7,10 +7,14 @@ from uuid import UUID
 
 from attrs import frozen
 
+from pepeunit.adapters.memory.selecting import cut, wanted
 from pepeunit.adapters.memory.world import View, World
 from pepeunit.domain.access.permission import Permission
 from pepeunit.domain.access.scope import Scope
+from pepeunit.domain.errors import Topic
 from pepeunit.domain.nodes.edge import Edge
+from pepeunit.ports.paging import Page
+from pepeunit.ports.permissions import PermissionQuery
 
 
 def is_permitted(world: World, scope: Scope, resource: UUID) -> bool:
@@ -47,11 +51,36 @@ class MemoryPermissions:
     async def exists(self, agent: UUID, resource: UUID) -> bool:
         return are_joined(self.view.world, agent, resource)
 
+    async def stored(self, agent: UUID, resource: UUID) -> Permission | None:
+        return self.view.world.permissions.get((agent, resource))
+
+    async def find(self, query: PermissionQuery) -> Page[Permission]:
+        world, resource = self.view.world, query.resource_uuid
+        found = {
+            unit: Permission.from_edge(unit, resource, query.resource_type)
+            for unit in world.units
+            if any(_joins(world, edge, unit, resource) for edge in world.edges.values())
+        } | {
+            row.agent_uuid: row
+            for row in world.permissions.values()
+            if row.resource_uuid == resource
+        }
+        rows = [found[agent] for agent in sorted(found)]
+        return cut([row for row in rows if wanted(row.agent_type, query.agent_types)], query.slice)
+
+    async def add(self, permission: Permission) -> None:
+        key = (permission.agent_uuid, permission.resource_uuid)
+        if self.view.for_writing().permissions.setdefault(key, permission) is not permission:
+            raise self.view.clash("the agent has this permission already", Topic.PERMISSION)
+
     async def put(self, permissions: Sequence[Permission]) -> None:
         world = self.view.for_writing()
         for permission in permissions:
             key = (permission.agent_uuid, permission.resource_uuid)
             world.permissions.setdefault(key, permission)
+
+    async def delete(self, agent: UUID, resource: UUID) -> None:
+        self.view.for_writing().permissions.pop((agent, resource), None)
 
     async def delete_about(self, uuids: Collection[UUID]) -> None:
         forget_permissions(self.view.for_writing(), frozenset(uuids))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -17,6 +17,7 @@ class Row(Protocol):
 
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 Keys = Mapping[OrderKey, Callable[[R], datetime | str]]
 
 
@@ -38,12 +39,17 @@ def wanted(value: Any, allowed: Any) -> bool:
     return value in allowed if isinstance(allowed, frozenset) else value == allowed
 
 
-def page(rows: Iterable[R], orders: tuple[Order, ...], cut: Slice, keys: Keys[R]) -> Page[R]:
+def cut(rows: Sequence[T], slice_: Slice) -> Page[T]:
+    """The slice of rows that are in order."""
+    start = slice_.offset or 0
+    end = start + slice_.limit if slice_.limit else None
+    return Page(len(rows), tuple(rows[start:end]))
+
+
+def page(rows: Iterable[R], orders: tuple[Order, ...], slice_: Slice, keys: Keys[R]) -> Page[R]:
     """The slice of the rows in the asked order, ties by uuid."""
     found = sorted(rows, key=lambda row: row.uuid)
     for order in reversed(orders):
         # A stable sort with ``reverse`` keeps equal rows in the order of their uuids.
         found.sort(key=keys[order.key], reverse=order.descending)
-    start = cut.offset or 0
-    end = start + cut.limit if cut.limit else None
-    return Page(len(found), tuple(found[start:end]))
+    return cut(found, slice_)

@@ -45,5 +45,10 @@ class MemoryThrottle:
         while len(self._tries) > self.keys_max:
             self._tries.popitem(last=False)
 
+    def withdraw(self, key: str) -> None:
+        tries = self._tries.get(key)
+        if tries:
+            tries.pop()
+
     def forget(self, key: str) -> None:
         self._tries.pop(key, None)

@@ -77,7 +77,7 @@ class PostgresLogs:
         order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
         statement = ordered(statement, order, _ORDERS, columns.uuid)
         async with reading(self.engine) as statements:
-            return await page(statements, statement, query, to_log)
+            return await page(statements, statement, query.slice, to_log)
 
     async def purge(self, now: datetime) -> int:
         async with writing(self.engine) as statements:

@@ -11,6 +11,9 @@ from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, delete, exists, o
 
 from pepeunit.adapters.postgres.permissions import forgetting
 from pepeunit.adapters.postgres.selecting import (
+    INPUT,
+    LINKED,
+    OUTPUT,
     Clause,
     filters,
     members,
@@ -19,6 +22,7 @@ from pepeunit.adapters.postgres.selecting import (
     page,
     searched,
     visible,
+    visible_link,
 )
 from pepeunit.adapters.postgres.statements import Statements, upsert
 from pepeunit.adapters.postgres.tables import edges, nodes
@@ -27,7 +31,7 @@ from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node, NodeType
-from pepeunit.ports.nodes import NodeQuery
+from pepeunit.ports.nodes import EdgeQuery, NodeQuery
 from pepeunit.ports.paging import OrderKey, Page
 
 _GET: Final = select(nodes).where(nodes.c.uuid == bindparam("uuid"))
@@ -49,10 +53,10 @@ _STORE_STATES: Final = text(
         SELECT DISTINCT ON (uuid) uuid, state, received
         FROM unnest(:uuids, :states, :received)
             WITH ORDINALITY AS batch (uuid, state, received, position)
-        ORDER BY uuid, received DESC, position
+        ORDER BY uuid, received DESC, position DESC
     ) AS newest
     WHERE nodes.uuid = newest.uuid
-      AND (nodes.state_datetime IS NULL OR nodes.state_datetime < newest.received)
+      AND (nodes.state_datetime IS NULL OR nodes.state_datetime <= newest.received)
     """
 ).bindparams(
     bindparam("uuids", type_=ARRAY(Uuid)),
@@ -157,7 +161,7 @@ class PostgresNodes:
         statement = ordered(
             select(nodes).where(*matching(query)), query.order, _ORDERS, nodes.c.uuid
         )
-        return await page(self.statements, statement, query, to_node)
+        return await page(self.statements, statement, query.slice, to_node, query)
 
     async def of_unit(self, unit: UnitId) -> Sequence[Node]:
         return tuple(map(to_node, await self.statements.read(_OF_UNIT, {"uuid": unit})))
@@ -191,6 +195,16 @@ class PostgresEdges:
         found = await self.statements.read(_BETWEEN, {"output": output, "input": input_})
         row = found.one_or_none()
         return to_edge(row) if row is not None else None
+
+    async def find(self, query: EdgeQuery) -> Page[Edge]:
+        ends = (OUTPUT, INPUT)
+        clauses = [visible_link(query.scope)]
+        if query.units is not None:
+            clauses.append(or_(*(one_of(end.c.unit_uuid, query.units) for end in ends)))
+        if query.nodes is not None:
+            clauses.append(or_(*(one_of(end.c.uuid, query.nodes) for end in ends)))
+        statement = select(edges).select_from(LINKED).where(*clauses).order_by(edges.c.uuid)
+        return await page(self.statements, statement, query.slice, to_edge)
 
     async def touching(self, nodes: Collection[NodeId]) -> Sequence[Edge]:
         statement = (

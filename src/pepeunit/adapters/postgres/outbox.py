@@ -42,6 +42,10 @@ _CLAIM_DUE: Final = _claiming(
 )
 _CLAIM_OF_UNIT: Final = _claiming(outbox.c.unit_uuid == bindparam("unit"))
 
+_WITHDRAW: Final = delete(outbox).where(
+    outbox.c.unit_uuid == bindparam("unit"), outbox.c.kind == bindparam("kind")
+)
+
 
 def to_command(row: Any) -> PendingCommand:
     return PendingCommand(
@@ -89,6 +93,9 @@ class PostgresOutbox:
         return sorted(
             map(to_command, found), key=lambda command: (command.create_datetime, command.uuid)
         )
+
+    async def withdraw(self, unit: UnitId, kind: CommandKind) -> None:
+        await self.statements.write(_WITHDRAW, {"unit": unit, "kind": kind.value})
 
     async def delete(self, uuids: Sequence[CommandId]) -> None:
         await self.statements.write(delete(outbox).where(one_of(outbox.c.uuid, uuids)))

@@ -22,6 +22,7 @@ _TAKEN: Final = {
     tables.UNIT_NAME_UNIQUE: ("the name is taken by another unit", Topic.UNIT),
     tables.NODE_NAME_UNIQUE: ("the unit already has such a node", Topic.NODE),
     tables.EDGE_UNIQUE: ("the two nodes are already linked", Topic.NODE),
+    tables.PERMISSION_KEY: ("the agent has this permission already", Topic.PERMISSION),
     tables.EDGE_KEY: ("the two nodes are already linked", Topic.NODE),
 }
 _STILL_USED: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import astuple, frozen
 from sqlalchemy import bindparam, delete, select
 
 from pepeunit.adapters.postgres.selecting import filters, ordered, page, searched
@@ -15,6 +15,7 @@ from pepeunit.codecs.text import json_text, require_storable
 from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.credentials import CredentialStatus
 from pepeunit.domain.registries.registry import GitPlatform, Registry, SyncStatus
+from pepeunit.domain.registries.version import Asset, Releases
 from pepeunit.ports.paging import OrderKey, Page
 from pepeunit.ports.registries import RegistryQuery, SealedCredentials
 
@@ -33,8 +34,9 @@ _ORDERS: Final = {
 }
 
 
-def _releases(document: dict[str, list[list[str]]]) -> dict[str, tuple[tuple[str, str], ...]]:
-    return {tag: tuple((name, link) for name, link in assets) for tag, assets in document.items()}
+def _releases(document: dict[str, list[list[Any]]]) -> Releases:
+    """Each asset is a list of its fields; the later ones may be missing."""
+    return {tag: tuple(Asset(*one) for one in assets) for tag, assets in document.items()}
 
 
 def to_registry(row: Any) -> Registry:
@@ -67,7 +69,9 @@ def to_row(registry: Registry) -> dict[str, Any]:
         "creator_uuid": registry.creator_uuid,
         "releases": None
         if releases is None
-        else json_text("releases", {tag: list(assets) for tag, assets in releases.items()}),
+        else json_text(
+            "releases", {tag: [astuple(one) for one in assets] for tag, assets in releases.items()}
+        ),
         "local_repository_size": registry.local_repository_size,
         "sync_status": registry.sync_status and registry.sync_status.value,
         "sync_error": registry.sync_error,
@@ -108,7 +112,7 @@ class PostgresRegistries:
             *searched(query.search, columns.repository_url),
         )
         statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query, to_registry)
+        return await page(self.statements, statement, query.slice, to_registry, query)
 
     async def all_ids(self) -> Sequence[RegistryId]:
         found = await self.statements.read(select(registries.c.uuid).order_by(registries.c.uuid))

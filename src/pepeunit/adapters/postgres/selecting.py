@@ -12,8 +12,8 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     CompoundSelect,
+    FromClause,
     Select,
-    Table,
     Uuid,
     and_,
     any_,
@@ -25,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
 )
 
@@ -33,16 +34,15 @@ from pepeunit.adapters.postgres.tables import edges, nodes, permissions
 from pepeunit.codecs.text import search_words
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.ports.logs import LogQuery
 from pepeunit.ports.nodes import NodeQuery
-from pepeunit.ports.paging import WHOLE, Order, OrderKey, Page
+from pepeunit.ports.paging import WHOLE, Order, OrderKey, Page, Slice
 from pepeunit.ports.registries import RegistryQuery
 from pepeunit.ports.repos import RepoQuery
 from pepeunit.ports.units import UnitQuery
 from pepeunit.ports.users import UserQuery
 
 T = TypeVar("T")
-Query = LogQuery | UserQuery | RegistryQuery | RepoQuery | UnitQuery | NodeQuery
+Query = UserQuery | RegistryQuery | RepoQuery | UnitQuery | NodeQuery
 Clause = ColumnElement[bool]
 
 _ESCAPE: Final = "\\"
@@ -80,21 +80,43 @@ def searched(search: str | None, *columns: ColumnElement[str]) -> list[Clause]:
     ]
 
 
+OUTPUT: Final = nodes.alias("output")
+INPUT: Final = nodes.alias("input")
+LINKED: Final = edges.join(OUTPUT, edges.c.node_output_uuid == OUTPUT.c.uuid).join(
+    INPUT, edges.c.node_input_uuid == INPUT.c.uuid
+)
+
+
+def visible_link(scope: Scope) -> Clause:
+    """:meth:`Scope.admits_link` as SQL over :data:`LINKED`."""
+    seen = and_(*(visible(scope, end, end.c.unit_uuid) for end in (OUTPUT, INPUT)))
+    if scope.owner is None:
+        return seen
+    return or_(seen, *(end.c.creator_uuid == scope.owner for end in (OUTPUT, INPUT)))
+
+
 def linked_resources(unit: Any) -> CompoundSelect[Any]:
     """The ids that edges join to a unit (rulings 11): an output's unit to the input and to its
     unit, an input's unit to the output."""
-    output, input_ = nodes.alias("output"), nodes.alias("input")
-    joined = edges.join(output, edges.c.node_output_uuid == output.c.uuid).join(
-        input_, edges.c.node_input_uuid == input_.c.uuid
-    )
     return union_all(
-        select(input_.c.uuid).select_from(joined).where(output.c.unit_uuid == unit),
-        select(input_.c.unit_uuid).select_from(joined).where(output.c.unit_uuid == unit),
-        select(output.c.uuid).select_from(joined).where(input_.c.unit_uuid == unit),
+        select(INPUT.c.uuid).select_from(LINKED).where(OUTPUT.c.unit_uuid == unit),
+        select(INPUT.c.unit_uuid).select_from(LINKED).where(OUTPUT.c.unit_uuid == unit),
+        select(OUTPUT.c.uuid).select_from(LINKED).where(INPUT.c.unit_uuid == unit),
     )
 
 
-def visible(scope: Scope, table: Table, unit: ColumnElement[UUID] | None = None) -> Clause:
+def linked_units(resource: Any) -> CompoundSelect[Any]:
+    """The units that edges join to a node or a unit: :func:`linked_resources` backwards."""
+    agent = "agent_uuid"
+    return union(
+        select(OUTPUT.c.unit_uuid.label(agent))
+        .select_from(LINKED)
+        .where(or_(INPUT.c.uuid == resource, INPUT.c.unit_uuid == resource)),
+        select(INPUT.c.unit_uuid.label(agent)).select_from(LINKED).where(OUTPUT.c.uuid == resource),
+    )
+
+
+def visible(scope: Scope, table: FromClause, unit: ColumnElement[UUID] | None = None) -> Clause:
     """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
     level = table.c.visibility_level
     narrowed = (
@@ -141,23 +163,26 @@ def ordered(
 async def page(
     statements: Statements,
     statement: Select[Any],
-    query: Query,
+    cut: Slice,
     to_value: Callable[[Any], T],
+    query: Query | None = None,
 ) -> Page[T]:
     """The slice and the count in one statement; an empty page beyond the offset needs another.
 
     The count is a subquery of its own: a window function would carry every matching row, whole,
-    through a sort, where the page alone is read off an index.
+    through a sort, where the page alone is read off an index. Outside a transaction the count of
+    ``query`` is remembered, see :mod:`pepeunit.adapters.postgres.counts`.
     """
-    cut = query.slice
     if not cut.offset and not cut.limit:
         rows = (await statements.read(statement)).all()
         return Page(len(rows), tuple(map(to_value, rows)))
     matching = statement.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
     count = select(func.count()).select_from(matching.subquery())
     counts, generation = statements.counts, statements.counts.generation
-    alike = evolve(query, order=(), slice=WHOLE)
-    known = None if statements.is_writable else counts.get(alike)
+    alike = None
+    if query is not None and not statements.is_writable:
+        alike = evolve(query, order=(), slice=WHOLE)
+    known = None if alike is None else counts.get(alike)
     if known is not None:
         sliced = statement.limit(cut.limit or None).offset(cut.offset or None)
         return Page(known, tuple(map(to_value, await statements.read(sliced))))
@@ -165,7 +190,7 @@ async def page(
     sliced = counted.limit(cut.limit or None).offset(cut.offset or None)
     rows = (await statements.read(sliced)).all()
     if rows:
-        if not statements.is_writable:
+        if alike is not None:
             counts.put(alike, rows[0].rows_found, generation)
         return Page(rows[0].rows_found, tuple(map(to_value, rows)))
     return Page((await statements.read(count)).scalar_one() if cut.offset else 0, ())

@@ -29,6 +29,7 @@ UNIT_NAME_UNIQUE: Final = "units_name_unique"
 NODE_NAME_UNIQUE: Final = "nodes_name_unique"
 EDGE_UNIQUE: Final = "edges_nodes_unique"
 EDGE_KEY: Final = "edges_pkey"
+PERMISSION_KEY: Final = "permissions_pkey"
 REPO_REGISTRY: Final = "repos_registry_fkey"
 UNIT_REPO: Final = "units_repo_fkey"
 
@@ -240,7 +241,7 @@ permissions = Table(
     _text("agent_type"),
     _uuid("resource_uuid"),
     _text("resource_type"),
-    PrimaryKeyConstraint("agent_uuid", "resource_uuid", name="permissions_pkey"),
+    PrimaryKeyConstraint("agent_uuid", "resource_uuid", name=PERMISSION_KEY),
 )
 Index("permissions_resource_index", permissions.c.resource_uuid)
 

@@ -169,7 +169,7 @@ class PostgresUnits:
             owned = exists().where(nodes.c.unit_uuid == columns.uuid, *matching(query.owning))
             statement = statement.where(owned)
         statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query, to_unit)
+        return await page(self.statements, statement, query.slice, to_unit, query)
 
     async def following(self, repo: RepoId) -> Sequence[UnitId]:
         return (await self.statements.read(_FOLLOWING, {"repo": repo})).scalars().all()

@@ -48,6 +48,12 @@ class EdgeModel:
     node_input_uuid: UUID
 
 
+@frozen
+class EdgesModel:
+    count: int
+    unit_node_edges: Sequence[EdgeModel]
+
+
 def node_model(node: Node) -> NodeModel:
     return NodeModel(
         uuid=node.uuid,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from attrs import frozen
 from pepeunit.codecs.rest.json_text import dump, naive_utc, naive_utc_or_none
 from pepeunit.domain.registries.credentials import CredentialSlot, CredentialStatus
 from pepeunit.domain.registries.registry import GitPlatform, Registry, SyncStatus
-from pepeunit.domain.registries.version import Commit
+from pepeunit.domain.registries.version import Commit, Releases
 
 
 @frozen
@@ -62,11 +62,11 @@ class CommitModel:
     tag: str | None
 
 
-def _releases_text(releases: Mapping[str, Sequence[tuple[str, str]]] | None) -> str | None:
+def _releases_text(releases: Releases | None) -> str | None:
     if releases is None:
         return None
     return dump(
-        {tag: [list(asset) for asset in assets] for tag, assets in releases.items()}
+        {tag: [[asset.name, asset.link] for asset in assets] for tag, assets in releases.items()}
     ).decode()
 
 

@@ -44,6 +44,13 @@ class Scope:
             levels=wanted,
         )
 
+    def admits_link(self, output: Resource, input_: Resource) -> bool:
+        """Whether a list shows an edge between two nodes: both are seen, or one is the owner's,
+        who must find it to cut it (rulings 1 and 11)."""
+        if self.owner is not None and self.owner in (output.creator, input_.creator):
+            return True
+        return self.admits(output) and self.admits(input_)
+
     def admits(self, thing: Resource) -> bool:
         """Whether a list under this scope shows the row; ``thing.permitted`` is about its agent."""
         if thing.visibility not in self.levels:

@@ -46,17 +46,27 @@ class PendingCommand:
     retry_datetime: datetime | None = None
 
 
+@frozen
+class Firmware:
+    """Where the compiled file of a program is, and its SHA-256 in hexadecimal where known."""
+
+    link: str
+    sha256: str | None = None
+
+
 def command_payload(
-    kind: CommandKind, commit: str | None = None, firmware_link: str | None = None
+    kind: CommandKind, commit: str | None = None, firmware: Firmware | None = None
 ) -> str:
-    """The JSON text; ``commit`` and ``firmware_link`` travel with ``Update`` alone."""
+    """The JSON text; ``commit`` and ``firmware`` travel with ``Update`` alone."""
     document: dict[str, str] = {"COMMAND": kind.value}
     if kind is CommandKind.UPDATE:
         if commit is None:
             raise ValueError("an Update names its commit")
         document["PU_COMMIT_VERSION"] = commit
-        if firmware_link is not None:
-            document["COMPILED_FIRMWARE_LINK"] = firmware_link
+        if firmware is not None:
+            document["COMPILED_FIRMWARE_LINK"] = firmware.link
+            if firmware.sha256 is not None:
+                document["COMPILED_FIRMWARE_SHA256"] = firmware.sha256
     return json.dumps(document, separators=(",", ":"))
 
 

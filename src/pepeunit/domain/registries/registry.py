@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -11,6 +10,7 @@ from attrs import frozen
 from pepeunit.domain.access.policy import Resource
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import RegistryId, UserId
+from pepeunit.domain.registries.version import Releases
 
 
 class GitPlatform(enum.Enum):
@@ -26,7 +26,7 @@ class SyncStatus(enum.Enum):
 
 @frozen
 class Registry:
-    """``releases`` is ``{tag: [(asset name, link), ...]}`` or None where there are none;
+    """``releases`` is None where there are none;
     ``sync_progress`` 0..100 while a sync runs; sizes in bytes."""
 
     uuid: RegistryId
@@ -36,7 +36,7 @@ class Registry:
     create_datetime: datetime
     last_update_datetime: datetime
     creator_uuid: UserId | None
-    releases: Mapping[str, Sequence[tuple[str, str]]] | None = None
+    releases: Releases | None = None
     local_repository_size: int = 0
     sync_status: SyncStatus | None = None
     sync_error: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NewType
 
 from attrs import frozen
@@ -17,6 +18,24 @@ class Commit:
     commit: Sha
     summary: str
     tag: str | None = None
+
+
+@frozen
+class Asset:
+    """A file of a release; its name is the platform that a compiled program runs on.
+
+    ``link`` is what a browser opens, ``source`` the API's address of the same file where a token
+    works only there; ``sha256`` is the digest in hexadecimal where the platform tells it.
+    """
+
+    name: str
+    link: str
+    sha256: str | None = None
+    source: str | None = None
+
+
+Releases = Mapping[str, Sequence[Asset]]
+"""By tag, in the order the platform gives."""
 
 
 @frozen

@@ -7,13 +7,13 @@ and whether the commit must carry a tag. :func:`target_rule` answers them from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from attrs import frozen
 
 from pepeunit.domain.errors import Invalid, Topic
-from pepeunit.domain.registries.version import Commit, Sha, Version
+from pepeunit.domain.registries.version import Asset, Commit, Releases, Sha, Version
 
 
 class UnitChoice(Protocol):
@@ -89,11 +89,7 @@ def target_version(rule: TargetRule, history: Sequence[Commit] | None) -> Versio
     raise Invalid(f"commit {rule.commit} is not on branch {rule.branch!r}", Topic.GIT)
 
 
-def firmware_link(
-    releases: Mapping[str, Sequence[tuple[str, str]]] | None,
-    version: Version,
-    platform: str | None,
-) -> str:
+def firmware_asset(releases: Releases | None, tag: str | None, platform: str | None) -> Asset:
     """The asset a compilable program's unit downloads for its platform.
 
     Raises ``Invalid``: topic entity without stored releases, topic git when the tag has no
@@ -101,11 +97,11 @@ def firmware_link(
     """
     if not releases:
         raise Invalid("the registry has no releases", Topic.ENTITY)
-    assets = releases.get(version.tag or "", ())
+    assets = releases.get(tag or "", ())
     if not assets:
-        raise Invalid(f"tag {version.tag!r} has no release assets", Topic.GIT)
-    for name, link in assets:
-        if name == platform:
-            return link
-    known = ", ".join(name for name, _ in assets)
+        raise Invalid(f"tag {tag!r} has no release assets", Topic.GIT)
+    for asset in assets:
+        if asset.name == platform:
+            return asset
+    known = ", ".join(asset.name for asset in assets)
     raise Invalid(f"platform {platform!r} is not one of: {known}", Topic.GIT)

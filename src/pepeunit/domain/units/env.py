@@ -63,6 +63,10 @@ class InstanceFacts:
     def base_url(self) -> str:
         return f"{self.http_type}://{self.domain}"
 
+    @property
+    def api_url(self) -> str:
+        return f"{self.base_url}{self.app_prefix}{self.api_prefix}"
+
 
 @frozen
 class DeviceSecrets:

@@ -41,7 +41,7 @@ def _number(value: object) -> float | None:
 
 
 def _plain(value: object) -> object:
-    """An item that every store and every reader takes: a device may send anything."""
+    """A scalar that every store and every reader takes; anything else becomes None."""
     match value:
         case None | bool():
             return value
@@ -54,8 +54,7 @@ def _plain(value: object) -> object:
 
 
 def _items(value: object) -> tuple[Any, ...]:
-    """The items of a list; nested ones become None."""
-    return tuple(map(_plain, value)) if isinstance(value, list) else ()
+    return tuple(value) if isinstance(value, list) else ()
 
 
 def state_from_mapping(document: Mapping[str, object]) -> UnitState:
@@ -68,19 +67,27 @@ def state_from_mapping(document: Mapping[str, object]) -> UnitState:
         mem_alloc=_number(document.get("mem_alloc")),
         freq=_number(document.get("freq")),
         statvfs=_items(document.get("statvfs")),
-        pu_commit_version=storable_text(version) if isinstance(version, str) else None,
+        pu_commit_version=version if isinstance(version, str) else None,
     )
 
 
 def read_state(payload: bytes) -> UnitState:
-    """The state of a ``state/pepeunit`` message. Raises ``Invalid`` (topic json)."""
+    """The state of a ``state/pepeunit`` message, with nothing in it that no store can hold.
+
+    Raises ``Invalid`` (topic json).
+    """
     try:
         document = json.loads(payload)
     except (ValueError, RecursionError):
         raise Invalid("a state message must be a JSON object", Topic.JSON) from None
     if not isinstance(document, dict):
         raise Invalid("a state message must be a JSON object", Topic.JSON)
-    return state_from_mapping(document)
+    return state_from_mapping(
+        {
+            key: [_plain(item) for item in value] if isinstance(value, list) else _plain(value)
+            for key, value in document.items()
+        }
+    )
 
 
 def is_due(

@@ -63,14 +63,18 @@ class Forge:
     async def start(self) -> None:
         """Listen; with port 0 a free one is taken and then readable from ``port``."""
         app = web.Application(client_max_size=REQUEST_BYTES_MAX)
-        app.router.add_get("/api/v4/projects/{key}", self._project)
-        app.router.add_get("/api/v4/projects/{key}/releases", self._releases)
+        self.add_api(app)
         app.router.add_get("/{name:.+}.git/{service:info/refs}", self._git)
         app.router.add_post("/{name:.+}.git/{service:git-upload-pack}", self._git)
         self._runner = web.AppRunner(app, shutdown_timeout=STOP_SECONDS_MAX)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.host, self.port).start()
         self.port = int(self._runner.addresses[0][1])
+
+    def add_api(self, app: web.Application) -> None:
+        """The routes of the web API; a host of another shape adds its own."""
+        app.router.add_get("/api/v4/projects/{key}", self._project)
+        app.router.add_get("/api/v4/projects/{key}/releases", self._releases)
 
     async def stop(self) -> None:
         if self._runner is not None:

@@ -36,15 +36,20 @@ class Exchange(Publisher, Sessions):
         self._sessions: dict[Subject, dict[str, Session]] = {}
 
     async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
-        """Hand one message to the subscribers of exactly this topic; returns how many took it.
+        """Hand one message to the subscribers of exactly this topic; returns how many connected
+        ones took it.
 
-        QoS 1 counts sessions it was queued for, QoS 0 connected ones. Raises Unavailable for a
-        topic longer than MQTT can carry.
+        Sessions without a connection get a QoS 1 message queued, in memory, and do not count: a
+        crash would lose it (rulings 22). Raises Unavailable for a topic longer than MQTT can carry.
         """
         raw = topic.encode()
         if len(raw) > STRING_BYTES_MAX:
             raise Unavailable(BROKER, "topic too long")
-        return self.forward(Message(raw, payload, qos), asyncio.get_running_loop().time())
+        message, now_seconds = Message(raw, payload, qos), asyncio.get_running_loop().time()
+        return sum(
+            session.deliver(message, subscription, now_seconds) and session.wire is not None
+            for session, subscription in list(self.routes.get(raw, {}).items())
+        )
 
     def forward(self, message: Message, now_seconds: float) -> int:
         """How many sessions the message was handed to or queued for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -39,9 +40,10 @@ def make_app(
     around = Surroundings(site, monitoring.meter if monitoring else RequestMeter())
     app = web.Application(middlewares=[around.observe, around.refuse])
     lists = UnlimitedLists(site.limits.unlimited_lists_max)
+    large_bodies = asyncio.Semaphore(site.limits.large_bodies_max)
     routes = [route for door in doors for route in door.routes()]
     for route in routes:
-        serve = Endpoint(route, authenticate, lists, site).serve
+        serve = Endpoint(route, authenticate, lists, large_bodies, site).serve
         for path in _both_forms(route, site):
             app.router.add_route(route.method, path, serve)
     _document(app, routes, site, version)

@@ -15,11 +15,12 @@ from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind
-from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, File, Route
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, File, Route, Stream
 from pepeunit.ports.archives import ArchiveFormat
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, MqttAction
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.env import GetEnv, ResetEnv, SetEnv
+from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.read_units import GetTargetVersion
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ZIP = "application/zip"
 TAR = "application/x-tar"
+BINARY = "application/octet-stream"
 
 
 @frozen
@@ -79,6 +81,7 @@ class DeviceDoor:
     get_target_version: GetTargetVersion
     get_schema: GetSchema
     get_archive: GetArchive
+    get_firmware: GetFirmware
     get_state_storage: GetStateStorage
     set_state_storage: SetStateStorage
     send_command: SendCommand
@@ -94,6 +97,7 @@ class DeviceDoor:
             Route.of("GET", "/units/firmware/zip/{uuid}", self.zip, media_type=ZIP),
             Route.of("GET", "/units/firmware/tar/{uuid}", self.tar, media_type=TAR),
             Route.of("GET", "/units/firmware/tgz/{uuid}", self.tgz, media_type=TAR),
+            Route.of("GET", "/units/firmware_asset/{uuid}", self.firmware, media_type=BINARY),
             Route.of("POST", "/units/set_state_storage/{uuid}", self.store_state),
             Route.of("GET", "/units/get_state_storage/{uuid}", self.stored_state),
             Route.of("POST", "/units/send_command_to_input_base_topic/{uuid}", self.command),
@@ -150,6 +154,14 @@ class DeviceDoor:
             agent, path.uuid, form, wbits=compression.wbits, level=compression.level
         )
         return File(archive.body, media_type, archive.etag)
+
+    async def firmware(self, agent: Agent, path: DevicePath) -> Stream:
+        """The compiled file of the unit's built version and platform.
+
+        ``Repr-Digest`` carries the SHA-256 that the ``Update`` named.
+        """
+        found = await self.get_firmware(agent, path.uuid)
+        return Stream(found.pieces, found.file.size_bytes, BINARY, found.file.sha256)
 
     async def store_state(self, agent: Agent, path: DevicePath, body: StoredState) -> None:
         """Keep a text for the device."""

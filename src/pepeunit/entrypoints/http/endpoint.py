@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from types import NoneType
@@ -14,7 +16,7 @@ from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
-from pepeunit.entrypoints.http.route import Call, File, Route
+from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
 
@@ -43,6 +45,7 @@ class Endpoint:
     route: Route
     authenticate: Authentication
     lists: UnlimitedLists
+    large_bodies: asyncio.Semaphore
     site: Site
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -50,19 +53,19 @@ class Endpoint:
         agent = ANONYMOUS
         if route.reads_token:
             agent = await self.authenticate(request.headers.get(TOKEN_HEADER))
-        parts = await self._decode(request)
+        parts = await self._decode(request, agent)
         query = parts.get("query")
         unlimited = isinstance(query, Paged) and query.is_unlimited
         with self.lists.one_of(asked_from(request, self.site)) if unlimited else nullcontext():
             answer = await route.operation(agent, **parts)
         return self._respond(request, answer)
 
-    async def _decode(self, request: web.Request) -> dict[str, Any]:
+    async def _decode(self, request: web.Request, agent: Agent) -> dict[str, Any]:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
         route = self.route
         content = b""
         if route.wants_call or "body" in route.parts:
-            content = await self._content(request)
+            content = await self._content(request, agent)
         parts: dict[str, Any] = {}
         violations: list[Violation] = []
         for place, declared in route.parts.items():
@@ -90,19 +93,42 @@ class Endpoint:
             )
         return parts
 
-    async def _content(self, request: web.Request) -> bytes:
+    async def _content(self, request: web.Request, agent: Agent) -> bytes:
         """The body. Raises :class:`BodyTooLarge` as soon as it outgrows the limit."""
-        bytes_max = self.route.body_bytes_max or self.site.limits.body_bytes_max
-        if (request.content_length or 0) > bytes_max:
+        if not request.body_exists:
+            return b""
+        limits = self.site.limits
+        size = request.content_length
+        bytes_max = self.route.body_bytes_max or limits.body_bytes_max
+        if agent is ANONYMOUS and self.route.body_bytes_max is None:
+            bytes_max = min(bytes_max, SMALL_BODY_BYTES_MAX)
+        if (size or 0) > bytes_max:
             raise BodyTooLarge(bytes_max)
+        is_small = bytes_max <= SMALL_BODY_BYTES_MAX or (
+            size is not None and size <= SMALL_BODY_BYTES_MAX
+        )
         try:
-            return await request.clone(client_max_size=bytes_max).read()
+            async with asyncio.timeout(limits.body_seconds_max):
+                async with nullcontext() if is_small else self.large_bodies:
+                    return await request.clone(client_max_size=bytes_max).read()
         except web.HTTPRequestEntityTooLarge:
             raise BodyTooLarge(bytes_max) from None
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
 
     def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
         if isinstance(answer, File):
             return _file_response(request, answer)
+        if isinstance(answer, Stream):
+            return web.Response(
+                body=answer.pieces,
+                headers={
+                    "Content-Type": answer.media_type,
+                    "Content-Length": str(answer.size_bytes),
+                    "ETag": f'"{answer.sha256}"',
+                    "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(answer.sha256)).decode()}:",
+                },
+            )
         if self.route.answer is NoneType:
             return web.Response(status=self.route.status)
         return web.Response(

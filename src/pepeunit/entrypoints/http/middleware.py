@@ -124,7 +124,7 @@ class Surroundings:
             return await handler(request)
         except Exception as error:
             response = _response(_answer(error))
-            if response.status == 413:
+            if response.status in (408, 413):
                 response.force_close()
             return response
 

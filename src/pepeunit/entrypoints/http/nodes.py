@@ -7,18 +7,31 @@ from uuid import UUID
 
 from attrs import asdict, frozen
 
-from pepeunit.codecs.rest.node import EdgeModel, NodeModel, NodesModel, edge_model, node_model
+from pepeunit.codecs.rest.node import (
+    EdgeModel,
+    EdgesModel,
+    NodeModel,
+    NodesModel,
+    edge_model,
+    node_model,
+)
 from pepeunit.codecs.rest.requests import Direction, Paged
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.nodes.node import NodeType
-from pepeunit.entrypoints.http.paging import newest_first, order_by, set_of, slice_of
+from pepeunit.entrypoints.http.paging import (
+    newest_first,
+    one_and_many,
+    order_by,
+    set_of,
+    slice_of,
+)
 from pepeunit.entrypoints.http.route import Route
-from pepeunit.ports.nodes import NodeQuery
+from pepeunit.ports.nodes import EdgeQuery, NodeQuery
 from pepeunit.usecases.nodes.edit_node import EditNode, NodeChanges
-from pepeunit.usecases.nodes.link import CreateEdge
+from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
 
@@ -64,6 +77,20 @@ class NewEdge:
     node_input_uuid: NodeId
 
 
+@frozen(kw_only=True)
+class EdgeList(Paged):
+    """Edges that start or end at the unit, at the node."""
+
+    unit_uuid: UUID | None = None
+    node_uuid: UUID | None = None
+
+
+@frozen
+class EdgeEnds:
+    node_output_uuid: NodeId
+    node_input_uuid: NodeId
+
+
 @frozen
 class NodeDoor:
     get_node: GetNode
@@ -71,6 +98,8 @@ class NodeDoor:
     edit_node: EditNode
     set_input: SetInput
     create_edge: CreateEdge
+    list_edges: ListEdges
+    delete_edge: DeleteEdge
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -79,6 +108,8 @@ class NodeDoor:
             Route.of("PATCH", "/unit_nodes/{uuid}", self.edit),
             Route.of("PATCH", "/unit_nodes/set_state_input/{uuid}", self.set_state),
             Route.of("POST", "/unit_nodes/create_unit_node_edge", self.link, status=201),
+            Route.of("GET", "/unit_nodes/edges", self.edges),
+            Route.of("DELETE", "/unit_nodes/delete_unit_node_edge", self.cut),
         )
 
     async def get(self, agent: Agent, path: NodePath) -> NodeModel:
@@ -115,3 +146,20 @@ class NodeDoor:
         """Let an output feed an input."""
         edge = await self.create_edge(agent, body.node_output_uuid, body.node_input_uuid)
         return edge_model(edge)
+
+    async def edges(self, agent: Agent, query: EdgeList) -> EdgesModel:
+        """Links between nodes that the caller sees or owns one of."""
+        page = await self.list_edges(
+            agent,
+            EdgeQuery(
+                scope=Scope.of(agent),
+                units=one_and_many(query.unit_uuid, None),
+                nodes=one_and_many(query.node_uuid, None),
+                slice=slice_of(query),
+            ),
+        )
+        return EdgesModel(page.count, [edge_model(edge) for edge in page.items])
+
+    async def cut(self, agent: Agent, query: EdgeEnds) -> None:
+        """Stop an output feeding an input; the owner of either may."""
+        await self.delete_edge(agent, query.node_output_uuid, query.node_input_uuid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from attrs import frozen
@@ -55,6 +55,9 @@ from pepeunit.usecases.registries.sync_registry import (
     SyncMissing,
     SyncRegistry,
 )
+
+PUSH_BODY_BYTES_MAX: Final = 1024 * 1024
+"""Code hosts list the files of a push; a longer list is left to the poll."""
 
 
 @frozen
@@ -133,7 +136,13 @@ class RegistryDoor:
             Route.of("PATCH", f"{at}/update_local_repository/{{uuid}}", self.sync),
             Route.of("PATCH", f"{at}/backend_sync_registry", self.sync_all_missing),
             Route.of("DELETE", f"{at}/{{uuid}}", self.delete),
-            Route.of("POST", f"{at}/webhook/{{uuid}}", self.push, reads_token=False),
+            Route.of(
+                "POST",
+                f"{at}/webhook/{{uuid}}",
+                self.push,
+                reads_token=False,
+                body_bytes_max=PUSH_BODY_BYTES_MAX,
+            ),
             Route.of("GET", f"{at}/webhook/{{uuid}}", self.push_secret),
         )
 

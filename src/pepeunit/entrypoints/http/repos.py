@@ -151,7 +151,7 @@ class RepoDoor:
         found = await self.list_platforms(
             agent, path.uuid, query.target_commit or None, query.target_tag or None
         )
-        return [PlatformModel(name, link) for name, link in found]
+        return [PlatformModel(asset.name, asset.link) for asset in found]
 
     async def versions(self, agent: Agent, path: RepoPath) -> RepoVersionsModel:
         """The versions the repo's units report, most used first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final, Protocol, get_type_hints
 
@@ -34,6 +34,16 @@ class File:
     etag: str | None = None
 
 
+@frozen
+class Stream:
+    """A body that is sent piece by piece; ``sha256`` is its digest in hexadecimal."""
+
+    pieces: AsyncIterator[bytes]
+    size_bytes: int
+    media_type: str
+    sha256: str
+
+
 Operation = Callable[..., Awaitable[Any]]
 
 
@@ -43,7 +53,7 @@ class Route:
 
     ``parts`` maps ``path``, ``query`` and ``body`` to the attrs classes that decode them;
     ``body_bytes_max`` narrows the limit of the site.
-    ``answer`` is the model, ``None`` for 204 without a body, or :class:`File`.
+    ``answer`` is the model, ``None`` for 204 without a body, :class:`File` or :class:`Stream`.
     """
 
     method: str

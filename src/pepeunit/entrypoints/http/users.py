@@ -9,7 +9,8 @@ from attrs import frozen
 
 from pepeunit.codecs.rest.requests import Direction, Paged, Secret
 from pepeunit.codecs.rest.user import TokenModel, UserModel, UsersModel, user_model
-from pepeunit.domain.access.agent import Agent
+from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.policy import require_kind
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.http.paging import newest_first, order_by, set_of, slice_of
@@ -97,6 +98,7 @@ class UserDoor:
 
     async def create(self, agent: Agent, body: NewUser) -> UserModel:
         """Register; for callers without a token."""
+        require_kind(agent, AgentKind.BOT)  # a platform token too must be dropped first
         return user_model(await self.sign_up(agent, body.login, body.password))
 
     async def authenticate(self, agent: Agent, body: SignInBody, call: Call) -> TokenModel:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.permission import PermissionEntity
 from pepeunit.domain.access.policy import Action, Resource, require
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
@@ -60,6 +61,41 @@ async def node_for(
         raise NotFound("node not found")
     await _decide(rows, agent, action, uuid, node.resource())
     return node
+
+
+async def kind_of(rows: Collections, uuid: UUID) -> PermissionEntity | None:
+    """What the uuid names, of all that permissions can be about."""
+    if await rows.nodes.get(NodeId(uuid)) is not None:
+        return PermissionEntity.UNIT_NODE
+    if await rows.units.get(UnitId(uuid)) is not None:
+        return PermissionEntity.UNIT
+    if await rows.repos.get(RepoId(uuid)) is not None:
+        return PermissionEntity.REPO
+    return None
+
+
+async def thing_for(
+    rows: Collections,
+    agent: Agent,
+    action: Action,
+    kind: PermissionEntity,
+    uuid: UUID,
+    *,
+    for_update: bool = False,
+) -> Resource:
+    """The facts about a repo, unit or node."""
+    match kind:
+        case PermissionEntity.REPO:
+            repo = await repo_for(rows, agent, action, RepoId(uuid), for_update=for_update)
+            return repo.resource()
+        case PermissionEntity.UNIT:
+            unit = await unit_for(rows, agent, action, UnitId(uuid), for_update=for_update)
+            return unit.resource()
+        case PermissionEntity.UNIT_NODE:
+            node = await node_for(rows, agent, action, NodeId(uuid), for_update=for_update)
+            return node.resource()
+        case PermissionEntity.USER:
+            raise NotFound("a user is no resource")
 
 
 async def registry_for(

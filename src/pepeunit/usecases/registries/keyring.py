@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from attrs import evolve, frozen
 
-from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.errors import Invalid, OverLimit, Refused, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, UserId
 from pepeunit.domain.registries.credentials import CredentialSlot, CredentialStatus, GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform, Registry
@@ -16,6 +18,7 @@ from pepeunit.ports.database import Database
 from pepeunit.ports.registries import SealedCredentials
 
 CodeHosts = dict[GitPlatform, CodeHost]
+T = TypeVar("T")
 
 
 @frozen
@@ -26,13 +29,37 @@ class Keyring:
     cipher: Cipher
     hosts: CodeHosts
 
+    def host(self, registry: Registry) -> CodeHost:
+        """The API of the registry's platform."""
+        return self.hosts[registry.platform]
+
+    async def with_credentials(
+        self,
+        registry: Registry,
+        preferred: UserId | None,
+        work: Callable[[GitCredentials | None], Awaitable[T]],
+    ) -> T:
+        """Try each valid slot in turn; one that fails is probed and loses its status (O1, O8)."""
+        if registry.is_public_repository:
+            return await work(None)
+        failure: Refused | Unavailable = Invalid(
+            "no valid credentials for this private repository", Topic.REGISTRY
+        )
+        for slot in await self.candidates(registry, preferred):
+            try:
+                return await work(self.open(slot).credentials)
+            except OverLimit:
+                raise
+            except (Invalid, Unavailable) as error:
+                failure = error
+                if await self.recheck(registry, slot):
+                    raise
+        raise failure
+
     async def probe(self, registry: Registry, credentials: GitCredentials) -> CredentialStatus:
         """Whether the platform accepts them now; a platform that is down leaves it open."""
-        host = self.hosts.get(registry.platform)
-        if host is None:
-            return CredentialStatus.NOT_VERIFIED
         try:
-            accepted = await host.probe(registry.repository_url, credentials)
+            accepted = await self.host(registry).probe(registry.repository_url, credentials)
         except Unavailable:
             return CredentialStatus.NOT_VERIFIED
         return CredentialStatus.VALID if accepted else CredentialStatus.ERROR

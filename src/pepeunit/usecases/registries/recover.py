@@ -27,7 +27,9 @@ class RecoverSyncs:
             uuids = await rows.registries.all_ids()
         cut_off = [uuid for uuid in uuids if await self._release(uuid)]
         for uuid in cut_off:
-            self.background.start(f"sync of {uuid} after a restart", self.sync(uuid))
+            self.background.start(
+                f"sync of {uuid} after a restart", self.sync(uuid, was_cut_off=True)
+            )
         return len(cut_off)
 
     async def _release(self, uuid: RegistryId) -> bool:

@@ -12,7 +12,7 @@ from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.errors import Forbidden, NotFound, Refused, Throttled, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, UserId
 from pepeunit.domain.registries.push_hook import hook_secret, is_genuine
-from pepeunit.domain.registries.registry import Registry
+from pepeunit.domain.registries.registry import Registry, SyncStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.ports.mirrors import Mirrors
@@ -24,6 +24,8 @@ from pepeunit.usecases.updates.update_repo import UpdateFollowers
 
 log = logging.getLogger(__name__)
 
+FAILED_REST_SECONDS = 600.0
+
 
 @frozen
 class SyncThenUpdate:
@@ -32,9 +34,12 @@ class SyncThenUpdate:
     synchronise: Synchronise
     followers: UpdateFollowers
 
-    async def __call__(self, uuid: RegistryId, preferred: UserId | None = None) -> None:
+    async def __call__(
+        self, uuid: RegistryId, preferred: UserId | None = None, *, was_cut_off: bool = False
+    ) -> None:
+        """``was_cut_off``: the sync before may have moved the mirror and told nobody."""
         outcome = await self.synchronise(uuid, preferred)
-        if outcome.moved:
+        if outcome.moved or was_cut_off:
             await self.followers.of_registry(uuid)
 
 
@@ -128,12 +133,17 @@ class GetPushSecret:
 
 @frozen
 class PollRemotes:
-    """Compare each remote's branches and tags with the mirror; sync what moved."""
+    """Compare each remote's branches and tags with the mirror; sync what moved.
+
+    A registry whose last sync failed is left alone for ``FAILED_REST_SECONDS``: a remote over the
+    size limit would be fetched anew every minute.
+    """
 
     database: Database
     mirrors: Mirrors
     keyring: Keyring
     sync: SyncThenUpdate
+    clock: Clock
 
     async def __call__(self) -> int:
         """How many registries had moved."""
@@ -144,7 +154,7 @@ class PollRemotes:
     async def _poll(self, uuid: RegistryId) -> bool:
         async with self.database.read() as rows:
             registry = await rows.registries.get(uuid)
-        if registry is None:
+        if registry is None or self._rests(registry):
             return False
         try:
             slots = await self.keyring.candidates(registry)
@@ -157,6 +167,12 @@ class PollRemotes:
             return False
         await self.sync(uuid)
         return True
+
+    def _rests(self, registry: Registry) -> bool:
+        last = registry.sync_last_datetime
+        if registry.sync_status is not SyncStatus.ERROR or last is None:
+            return False
+        return 0 <= (self.clock() - last).total_seconds() < FAILED_REST_SECONDS
 
 
 @frozen

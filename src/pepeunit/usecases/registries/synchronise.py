@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Mapping
 
 from attrs import evolve, frozen
 
-from pepeunit.domain.errors import Invalid, OverLimit, Refused, Topic, Unavailable
+from pepeunit.domain.errors import OverLimit, Refused, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, UserId
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import Registry, SyncStatus
+from pepeunit.domain.registries.version import Releases, Sha
 from pepeunit.ports.clock import Clock
-from pepeunit.ports.code_host import Releases
 from pepeunit.ports.database import Database
 from pepeunit.ports.leases import Leases
 from pepeunit.ports.mirrors import Mirrors
@@ -23,7 +22,6 @@ from pepeunit.usecases.registries.keyring import Keyring
 log = logging.getLogger(__name__)
 
 PROGRESS_WRITE_SECONDS = 1.0
-T = TypeVar("T")
 
 
 @frozen
@@ -55,11 +53,13 @@ class Synchronise:
             registry = await self._begin(uuid)
             if registry is None:
                 return Outcome(moved=False)
+            before = await self._heads(uuid)
             try:
-                return await self._run(registry, preferred)
+                return await self._run(registry, preferred, before)
             except (Refused, Unavailable) as refusal:
                 await self._fail(uuid, str(refusal))
-                return Outcome(moved=False, error=str(refusal))
+                # The fetch may have come before what failed; the next one would find it done.
+                return Outcome(moved=before != await self._heads(uuid), error=str(refusal))
             except asyncio.CancelledError:
                 await asyncio.shield(self._fail(uuid, "the sync was interrupted"))
                 raise
@@ -83,9 +83,17 @@ class Synchronise:
             await tx.registries.put(registry)
         return registry
 
-    async def _run(self, registry: Registry, preferred: UserId | None) -> Outcome:
-        before = await self.mirrors.local_heads(registry.uuid)
-        size, releases = await self._with_credentials(
+    async def _heads(self, uuid: RegistryId) -> Mapping[str, Sha] | None:
+        """Branches and tags of the mirror; None while it cannot be read."""
+        try:
+            return await self.mirrors.local_heads(uuid)
+        except (Refused, Unavailable):
+            return None
+
+    async def _run(
+        self, registry: Registry, preferred: UserId | None, before: Mapping[str, Sha] | None
+    ) -> Outcome:
+        size, releases = await self.keyring.with_credentials(
             registry, preferred, lambda credentials: self._fetch(registry, credentials)
         )
         after = await self.mirrors.local_heads(registry.uuid)
@@ -105,35 +113,10 @@ class Synchronise:
                 )
         return Outcome(moved=before != after or (releases or None) != registry.releases)
 
-    async def _with_credentials(
-        self,
-        registry: Registry,
-        preferred: UserId | None,
-        work: Callable[[GitCredentials | None], Awaitable[T]],
-    ) -> T:
-        """Try each valid slot in turn; one that fails is probed and loses its status (O1, O8)."""
-        if registry.is_public_repository:
-            return await work(None)
-        failure: Refused | Unavailable = Invalid(
-            "no valid credentials for this private repository", Topic.REGISTRY
-        )
-        for slot in await self.keyring.candidates(registry, preferred):
-            try:
-                return await work(self.keyring.open(slot).credentials)
-            except OverLimit:
-                raise
-            except (Invalid, Unavailable) as error:
-                failure = error
-                if await self.keyring.recheck(registry, slot):
-                    raise
-        raise failure
-
     async def _fetch(
         self, registry: Registry, credentials: GitCredentials | None
     ) -> tuple[int, Releases]:
-        host = self.keyring.hosts.get(registry.platform)
-        if host is None:
-            raise Invalid(f"{registry.platform.value} is not supported yet", Topic.PLATFORM)
+        host = self.keyring.host(registry)
         url = registry.repository_url
         told = await host.repository_bytes(url, credentials)
         if told > self.mirror_bytes_max:

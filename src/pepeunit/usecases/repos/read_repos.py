@@ -10,7 +10,7 @@ from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.ids import RepoId
 from pepeunit.domain.registries.registry import Registry
-from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.registries.version import Asset, Sha
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.ports.database import Database
 from pepeunit.ports.paging import Page
@@ -79,7 +79,7 @@ class GetRepoVersions:
 
 @frozen
 class ListPlatforms:
-    """The release assets that compilable units can choose from, as ``(name, link)``."""
+    """The release assets that compilable units can choose from."""
 
     database: Database
     programs: Programs
@@ -90,7 +90,7 @@ class ListPlatforms:
         uuid: RepoId,
         target_commit: Sha | None = None,
         target_tag: str | None = None,
-    ) -> Sequence[tuple[str, str]]:
+    ) -> Sequence[Asset]:
         """Empty when not compilable, without releases, or for an unknown tag or commit."""
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:

@@ -20,6 +20,7 @@ from pepeunit.usecases.access.gates import unit_for
 from pepeunit.usecases.units.create_unit import UnitRules
 from pepeunit.usecases.updates.build import Builder, listeners_of
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.programs import Announce
 from pepeunit.usecases.updates.update_unit import lineage
 
 
@@ -45,6 +46,7 @@ class EditUnit:
     database: Database
     rules: UnitRules
     builder: Builder
+    announce: Announce
     drain: DrainOutbox
     sessions: Sessions
     clock: Clock
@@ -56,10 +58,12 @@ class EditUnit:
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:
             before = await unit_for(rows, agent, Action.CHANGE, uuid)
-            _, repo, _ = await lineage(rows, uuid)
+            _, repo, registry = await lineage(rows, uuid)
             wanted = changes.applied_to(before)
             program = await self.rules.check(rows, wanted, repo)
             running = await self.rules.programs.running_schema(repo, before)
+        if before.current_commit_version != program.version.commit:
+            program = await self.announce(registry, before, program)
         async with self.database.begin() as tx:
             unit = await unit_for(tx, agent, Action.CHANGE, uuid, for_update=True)
             unit = changes.applied_to(unit)

@@ -31,7 +31,8 @@ class Builder:
         """The unit on the program's version, its nodes reconciled, everything stored.
 
         New nodes belong to the unit's creator, who gets the permission with the unit itself (O14).
-        Units that listened to a removed output are told by ``SchemaUpdate`` (O17).
+        Units that listened to a removed output are told by ``SchemaUpdate`` (O17). An ``Update``
+        that still waits names a version that is no longer built: it is withdrawn.
         """
         now = self.clock()
         changes = reconcile(await tx.nodes.of_unit(unit.uuid), program.schema.node_names())
@@ -50,11 +51,13 @@ class Builder:
         await tx.permissions.put([row for node in made for row in self._grants(node)])
         for listener in listeners:
             await self.queue(tx, listener, CommandKind.SCHEMA_UPDATE)
+        if built.built_commit != unit.built_commit:
+            await tx.outbox.withdraw(unit.uuid, CommandKind.UPDATE)
         return built
 
     async def queue_update(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
-        """Queue ``Update`` and put the unit in ``RequestSent``."""
-        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware_link)
+        """Queue ``Update`` and put the unit in ``RequestSent``; the program was announced."""
+        payload = command_payload(CommandKind.UPDATE, program.version.commit, program.firmware)
         await self._put(tx, unit.uuid, CommandKind.UPDATE, payload)
         sent = evolve(unit, update=unit.update.sent(self.clock()))
         await tx.units.put(sent)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RegistryId
+from pepeunit.domain.messaging.command import Firmware
 from pepeunit.domain.registries.registry import Registry
-from pepeunit.domain.registries.version import Commit, Sha, Version
+from pepeunit.domain.registries.version import Asset, Commit, Sha, Version
 from pepeunit.domain.repos.repo import Repo
-from pepeunit.domain.repos.target import firmware_link, target_rule, target_version
+from pepeunit.domain.repos.target import firmware_asset, target_rule, target_version
 from pepeunit.domain.units.env import read_env_example
 from pepeunit.domain.units.schema import SchemaExample, read_schema_example
 from pepeunit.domain.units.unit import Unit
@@ -21,13 +22,21 @@ from pepeunit.ports.mirrors import Mirrors
 
 @frozen
 class Program:
-    """One version of a program, checked: it can be built for a unit."""
+    """One version of a program, checked: it can be built for a unit.
+
+    A compiled one has the unit's ``asset``, and ``firmware`` once it was announced.
+    """
 
     registry: RegistryId
     version: Version
     schema: SchemaExample
     env_example: Mapping[str, Any]
-    firmware_link: str | None = None
+    asset: Asset | None = None
+    firmware: Firmware | None = None
+
+
+Announce = Callable[[Registry, Unit, Program], Awaitable[Program]]
+"""Completes a program that is about to be sent: a compiled one gets its ``firmware``."""
 
 
 @frozen
@@ -65,15 +74,16 @@ class Programs:
         Raises ``Invalid`` (topics git, json, entity) with what stands in the way.
         """
         version = await self.target(registry, repo, unit)
-        link = None
+        asset = None
         if repo.is_compilable_repo:
-            link = firmware_link(registry.releases, version, unit.target_firmware_platform)
+            platform = unit.target_firmware_platform
+            asset = firmware_asset(registry.releases, version.tag, platform)
         program = Program(
             registry=registry.uuid,
             version=version,
             schema=await self.schema(registry.uuid, version.commit),
             env_example=await self.env_example(registry.uuid, version.commit),
-            firmware_link=link,
+            asset=asset,
         )
         await self.mirrors.keep(registry.uuid, version.commit)
         return program

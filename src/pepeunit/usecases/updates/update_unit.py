@@ -15,7 +15,7 @@ from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
 from pepeunit.usecases.updates.build import Builder
-from pepeunit.usecases.updates.programs import Program, Programs
+from pepeunit.usecases.updates.programs import Announce, Program, Programs
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class UpdateUnit:
     database: Database
     programs: Programs
     builder: Builder
+    announce: Announce
     clock: Clock
 
     async def __call__(
@@ -55,6 +56,8 @@ class UpdateUnit:
             if not explicit and unit.runs_built_version and _is_built_for(unit, program):
                 return False
             await self._refuse_deaf_unit(repo, unit)
+            if explicit or unit.current_commit_version != program.version.commit:
+                program = await self.announce(registry, unit, program)
             return await self._apply(unit, program, explicit, ignore_backoff)
         except Refused as refusal:
             if explicit or isinstance(refusal, NotFound | Conflict):

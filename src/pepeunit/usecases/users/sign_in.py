@@ -44,6 +44,7 @@ class SignIn:
         if user is None or not fits or user.status is UserStatus.BLOCKED:
             raise Forbidden("login or password is wrong")
         self.throttle.forget(keys[0])
+        self.throttle.withdraw(keys[1])
         await self._upgrade_hash(user, password)
         claims = UserClaims(
             uuid=user.uuid,

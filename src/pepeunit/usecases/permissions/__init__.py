@@ -1,0 +1,1 @@
+"""Who may see what is private: give, list and take back permissions."""
