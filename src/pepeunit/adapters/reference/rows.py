@@ -27,7 +27,7 @@ from pepeunit.domain.ids import (
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node, NodeType
 from pepeunit.domain.registries.registry import GitPlatform, Registry, SyncStatus
-from pepeunit.domain.registries.version import Sha
+from pepeunit.domain.registries.version import Asset, Releases, Sha
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.state import UnitState, state_from_mapping
 from pepeunit.domain.units.unit import Unit
@@ -183,11 +183,13 @@ def _word(kind: type[E], text: str) -> E:
     raise ValueError(f"{text!r} is no {kind.__name__}")
 
 
-def _releases(text: Any) -> dict[str, tuple[tuple[str, str], ...]] | None:
+def _releases(text: Any) -> Releases | None:
     document = json.loads(text) if isinstance(text, str) and text else text
     if not document:
         return None
-    return {tag: tuple((name, link) for name, link in assets) for tag, assets in document.items()}
+    return {
+        tag: tuple(Asset(name, link) for name, link in assets) for tag, assets in document.items()
+    }
 
 
 def _state(stored: Any) -> UnitState | None:
