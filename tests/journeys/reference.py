@@ -48,7 +48,7 @@ class Reference:
             "PU_SECRET_KEY": self.secret_key,
             "PU_ENCRYPT_KEY": self.encrypt_key,
             "PU_STATIC_SALT": self.static_salt,
-            "PU_REFERENCE_DATABASE_URL": self.server.url,
+            "REFERENCE_DATABASE_URL": self.server.url,
             "PU_DOMAIN": self.domain,
         }
 

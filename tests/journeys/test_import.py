@@ -156,6 +156,6 @@ async def test_what_cannot_be_decrypted_is_told_and_the_rest_comes(
 def test_what_is_missing_is_told_at_once(served: Served) -> None:
     ended = pepeunit("import-reference", "--data-dir", str(served.data_dir), PU_STATIC_SALT="x")
     assert ended.returncode == 2
-    for name in ("PU_SECRET_KEY", "PU_ENCRYPT_KEY", "PU_REFERENCE_DATABASE_URL"):
+    for name in ("PU_SECRET_KEY", "PU_ENCRYPT_KEY", "REFERENCE_DATABASE_URL"):
         assert name in ended.stderr
     assert not served.data_dir.exists()

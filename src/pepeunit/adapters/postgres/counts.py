@@ -8,7 +8,7 @@ processes do is seen within a second.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from attrs import define, field
@@ -22,12 +22,13 @@ class Counts:
     """By query; ``generation`` moves with every change, so that a count begun before a change is
     not remembered after it."""
 
+    clock: Callable[[], float] = time.monotonic
     generation: int = 0
     _known: dict[Hashable, tuple[float, int]] = field(factory=dict)
 
     def get(self, query: Hashable) -> int | None:
         found = self._known.get(query)
-        if found is None or time.monotonic() > found[0]:
+        if found is None or self.clock() > found[0]:
             return None
         return found[1]
 
@@ -36,7 +37,7 @@ class Counts:
             return
         if len(self._known) >= COUNTS_MAX:
             self._known.clear()
-        self._known[query] = (time.monotonic() + SECONDS_MAX, count)
+        self._known[query] = (self.clock() + SECONDS_MAX, count)
 
     def forget(self) -> None:
         self.generation += 1

@@ -42,7 +42,7 @@ def add_operations(add: Add) -> None:
     move.add_argument(
         "--database-url",
         metavar="URL",
-        help="its PostgreSQL; better as PU_REFERENCE_DATABASE_URL, which no other user sees",
+        help="its PostgreSQL; better as REFERENCE_DATABASE_URL, which no other user sees",
     )
     move.add_argument(
         "--secrets",
@@ -88,11 +88,11 @@ async def _restore(platform: Platform, arguments: argparse.Namespace) -> int:
 
 async def _import_reference(platform: Platform, arguments: argparse.Namespace) -> int:
     given = {**_texts(arguments.secrets), **{k: v for k, v in os.environ.items() if v.strip()}}
-    url = arguments.database_url or given.get("PU_REFERENCE_DATABASE_URL", "")
+    url = arguments.database_url or given.get("REFERENCE_DATABASE_URL", "")
     missing = [(name, "is needed: the reference installation has it") for name in SECRET_NAMES]
     missing = [(name, text) for name, text in missing if not given.get(name)]
     if not url:
-        missing.append(("--database-url", "is needed, or PU_REFERENCE_DATABASE_URL"))
+        missing.append(("--database-url", "is needed, or REFERENCE_DATABASE_URL"))
     if missing:
         raise Invalid(missing, Topic.PLATFORM)
     secret_key, encrypt_key, static_salt = (given[name] for name in SECRET_NAMES)
