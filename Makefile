@@ -1,7 +1,8 @@
-.PHONY: run test check bench crash
+.PHONY: run test check bench crash mutants
 
 run:    ; @scripts/run $(ARGS)
 test:   ; @scripts/test $(ARGS)
 check:  ; @scripts/check
 bench:  ; @scripts/bench $(ARGS)
 crash:  ; @scripts/crash $(ARGS)
+mutants: ; @scripts/mutants $(ARGS)

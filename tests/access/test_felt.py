@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from tests.access.mqtt_client import DEADLINE_SECONDS, FAILURES_FROM, MqttClient
-from tests.access.world import DOMAIN, World
+from tests.access.world import DOMAIN, FILES, SCHEMA, World
 
 OUTPUT_ENDS = "node_output_uuid={temp}&node_input_uuid={linked}"
 
@@ -84,3 +86,40 @@ async def test_w22_blocking_a_user_ends_the_sessions_of_his_units(world: World) 
         await client.closed()
     async with MqttClient(world.port, world.token("d", "Public") or "") as client:
         assert client.code >= FAILURES_FROM
+
+
+async def test_w13_nodes_of_a_new_version_belong_to_the_units_creator(world: World) -> None:
+    """Not to the repo's owner who updates everybody's units, nor to the timer (access.md 11.6)."""
+    things = world.things["Public"]
+    made = await world.done(
+        "POST",
+        "/units",
+        "u",
+        {
+            "repo_uuid": things["repo"],
+            "visibility_level": "Private",
+            "name": "strangers-own",
+            "is_auto_update_from_repo_unit": True,
+        },
+    )
+    wider = SCHEMA | {"output_topic": [*SCHEMA["output_topic"], "newer/pepeunit"]}
+    url = "https://forge.example/public.git"
+    world.remotes[url].push(FILES | {"schema_example.json": json.dumps(wider)}, tag="v2")
+    world.clock.now += timedelta(hours=1)
+    registry = things["registry"]
+    await world.done("PATCH", f"/repository_registry/update_local_repository/{registry}", "o")
+    await world.done("PATCH", f"/repos/update_units_firmware/{things['repo']}", "o")
+    await world.settle()
+    path = f"/unit_nodes?unit_uuid={made['uuid']}&search_string=newer"
+    (node,) = (await world.done("GET", path, "u"))["unit_nodes"]
+    assert node["creator_uuid"] == world.uuids["u"]
+    holders = await world.done(
+        "GET",
+        f"/permission/get_resource_agents?resource_uuid={node['uuid']}&resource_type=UnitNode",
+        "u",
+    )
+    assert {row["agent_uuid"] for row in holders["permissions"]} == {
+        world.uuids["u"],
+        made["uuid"],
+    }
+    assert (await world.done("GET", path, "o"))["count"] == 0

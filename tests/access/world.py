@@ -91,6 +91,7 @@ class World:
     database: MemoryDatabase
     tokens: JwtTokens
     clock: MovingClock
+    remotes: dict[str, MemoryRemote]
     client: Client
     port: int
     signed: dict[str, str | None] = field(factory=dict)
@@ -183,7 +184,7 @@ async def the_world() -> AsyncIterator[World]:
         await endpoint.start("127.0.0.1", 0)
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             client = Client(session, runner.addresses[0][1])
-            world = World(use, database, tokens, clock, client, endpoint.port)
+            world = World(use, database, tokens, clock, remotes, client, endpoint.port)
             await _people(world)
             await _registries(world)
             await _units(world)

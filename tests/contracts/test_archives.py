@@ -16,6 +16,7 @@ from attrs import define
 from pepeunit.adapters.archives.tree_archives import ArchiveLimits, TreeArchives
 from pepeunit.adapters.git.mirrors import GitMirrors
 from pepeunit.codecs import program
+from pepeunit.codecs.ignore import Ignore
 from pepeunit.domain.errors import Invalid, OverLimit, Topic
 from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.version import Sha, TreeEntry
@@ -282,6 +283,13 @@ async def test_w2_a_path_that_is_there_twice_is_refused() -> None:
 async def test_w17_a_program_over_the_limits_is_refused() -> None:
     with pytest.raises(OverLimit):
         await pack_tree(*(f"f{number}" for number in range(program.PATHS_MAX + 1)))
+
+
+def test_w17_a_program_of_too_many_bytes_is_refused() -> None:
+    half = program.CONTENT_BYTES_MAX // 2 + 1
+    tree = [TreeEntry(path, 0o100644, Sha("a" * 40), half) for path in ("a", "b")]
+    with pytest.raises(OverLimit):
+        program.list_program(tree, Ignore(), frozenset(), tar=True)
 
 
 async def test_o2_a_private_registrys_token_is_in_no_archive(

@@ -43,7 +43,7 @@ def test_sealing_twice_gives_different_texts() -> None:
     assert CIPHER.seal("same", UNIT) != CIPHER.seal("same", UNIT)
 
 
-def test_a_text_of_another_entity_does_not_open() -> None:
+def test_w34_a_text_of_another_entity_does_not_open() -> None:
     with pytest.raises(Invalid) as refusal:
         CIPHER.open(CIPHER.seal("secret", UNIT), OTHER)
     assert refusal.value.topic is Topic.CIPHER

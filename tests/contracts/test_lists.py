@@ -96,7 +96,7 @@ def joined_by_edges(town: Town) -> set[tuple[UUID, UUID]]:
 
 @EXAMPLES
 @given(seed=SEEDS)
-async def test_an_edge_grants_the_same_as_a_row(database: Database, seed: int) -> None:
+async def test_rulings_11_an_edge_grants_the_same_as_a_row(database: Database, seed: int) -> None:
     async with town(database, seed) as (built, tx):
         granted = {(row.agent_uuid, row.resource_uuid) for row in built.permissions}
         granted |= joined_by_edges(built)
@@ -109,7 +109,7 @@ async def test_an_edge_grants_the_same_as_a_row(database: Database, seed: int) -
 
 @EXAMPLES
 @given(seed=SEEDS, levels=LEVELS)
-async def test_a_list_shows_exactly_what_the_scope_admits(
+async def test_rulings_7_a_list_shows_exactly_what_the_scope_admits(
     database: Database, seed: int, levels: frozenset[Visibility] | None
 ) -> None:
     async with town(database, seed) as (built, tx):
@@ -222,7 +222,7 @@ async def test_pages_follow_the_order_and_never_overlap(
 
 @EXAMPLES
 @given(seed=SEEDS, search=st.text("aAbB%_\\ ", max_size=4))
-async def test_every_word_must_occur_and_no_sign_is_a_wildcard(
+async def test_w41_every_word_must_occur_and_no_sign_is_a_wildcard(
     database: Database, seed: int, search: str
 ) -> None:
     def fits(*columns: str | None) -> bool:

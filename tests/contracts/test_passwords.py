@@ -42,7 +42,9 @@ async def test_the_same_password_hashes_differently(passwords: Argon2Passwords) 
     assert await passwords.hash("same") != await passwords.hash("same")
 
 
-async def test_a_reference_hash_fits_and_asks_for_an_upgrade(passwords: Argon2Passwords) -> None:
+async def test_w35_a_reference_hash_fits_and_asks_for_an_upgrade(
+    passwords: Argon2Passwords,
+) -> None:
     stored = reference_hash("old password")
     assert await passwords.verify("old password", stored)
     assert not await passwords.verify("new password", stored)
@@ -64,7 +66,7 @@ async def test_a_damaged_hash_fits_nothing(passwords: Argon2Passwords, stored: s
     assert passwords.needs_rehash(stored)
 
 
-async def test_no_account_takes_the_time_of_a_wrong_password() -> None:
+async def test_w20_no_account_takes_the_time_of_a_wrong_password() -> None:
     hasher = Argon2Passwords(STATIC_SALT, Argon2Cost(rounds=2, memory_kib=16_384, lanes=1))
     stored = await hasher.hash("right")
 

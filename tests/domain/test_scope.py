@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from hypothesis import given
@@ -10,14 +11,17 @@ from hypothesis import strategies as st
 from pepeunit.domain.access.policy import Action, Resource, may
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
-from tests.domain.making import AGENTS, agents, resources
+from tests.domain.making import AGENTS, OWN_UNIT, OWNER, STRANGER, agents, resources
 
 levels = st.frozensets(st.sampled_from(Visibility))
 
 
-@given(agents, resources)
-def test_rulings_7_a_scope_admits_exactly_what_may_be_seen(agent: Any, thing: Resource) -> None:
-    assert Scope.of(agent).admits(thing) == may(agent, Action.SEE, thing)
+def test_rulings_7_a_scope_admits_exactly_what_may_be_seen() -> None:
+    for agent, level, creator, unit, permitted in product(
+        AGENTS.values(), Visibility, (OWNER, STRANGER, None), (OWN_UNIT, None), (True, False)
+    ):
+        thing = Resource("thing", level, creator, permitted, unit)
+        assert Scope.of(agent).admits(thing) == may(agent, Action.SEE, thing), (agent, thing)
 
 
 @given(agents, resources, levels)

@@ -39,7 +39,7 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
         OTHER_KEY,
     ),
     ("PU_STATIC_SALT", "keys.static_salt", "pepper", "salt", "salt", ANY_TEXT),
-    ("PU_DATA_DIR", "site.data_dir", "data", "/var/lib/pepeunit", "/var/lib/pepeunit", ANY_TEXT),
+    ("PU_DATA_DIR", "site.data_dir", "", "/var/lib/pepeunit", "/var/lib/pepeunit", ANY_TEXT),
     ("PU_HTTP_HOST", "site.http_host", "0.0.0.0", "::1", "::1", ANY_TEXT),  # noqa: S104
     ("PU_HTTP_PORT", "site.http_port", 8555, "80", 80, "65536"),
     ("PU_SECURE", "site.secure", False, "True", True, "maybe"),
@@ -97,6 +97,7 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
     ("PU_AUTH_TOKEN_EXPIRATION", "people.auth_token_expiration_seconds", 2678400, "60", 60, "0"),
     ("PU_LOGIN_TRIES_MAX", "people.login_tries_max", 10, "3", 3, "0"),
     ("PU_LOGIN_WINDOW_SECONDS", "people.login_window_seconds", 300, "60", 60, "1m"),
+    ("PU_REGISTRATION", "people.registration", "open", "invite", "invite", "Open"),
     ("PU_ARGON2_ROUNDS", "people.argon2_rounds", 3, "1", 1, "0"),
     ("PU_ARGON2_MEMORY_KIB", "people.argon2_memory_kib", 65536, "32", 32, "31"),
     ("PU_ARGON2_LANES", "people.argon2_lanes", 4, "1", 1, "65"),

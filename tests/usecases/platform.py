@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from attrs import evolve
 
@@ -26,6 +26,7 @@ from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.domain.access.visibility import Visibility
+from pepeunit.domain.audit.entry import AuditEntry
 from pepeunit.domain.ids import NodeId, RegistryId, RepoId, UnitId, UserId
 from pepeunit.domain.messaging.command import PendingCommand
 from pepeunit.domain.nodes.node import Node
@@ -36,7 +37,11 @@ from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.domain.units.schema import DEFAULT_TOPIC_SYMBOLS
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User, UserRole
+from pepeunit.ports.audit import AuditQuery
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.audit.read_audit import ListAudit
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.messages.admit_device import AdmitDevice
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
@@ -68,15 +73,21 @@ from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
 from pepeunit.usecases.units.env import EnvVault, GetEnv, ResetEnv, SetEnv
 from pepeunit.usecases.units.firmware import GetFirmware
 from pepeunit.usecases.units.send_command import SendCommand
+from pepeunit.usecases.units.tokens import EndOldTokens, RevokeUnitToken, RotateUnitToken
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import UpdateFollowers
 from pepeunit.usecases.updates.update_unit import UpdateUnit
+from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.block_user import BlockUser
+from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
 from pepeunit.usecases.users.first_admin import EnsureAdmin
+from pepeunit.usecases.users.invites import CreateInvite, ListInvites, RevokeInvite
 from pepeunit.usecases.users.sign_in import SignIn
+from pepeunit.usecases.users.sign_out import SignOutEverywhere, SignOutUser
 from pepeunit.usecases.users.sign_up import SignUp
 from tests.doubles.archives import RememberingArchives
 
@@ -136,16 +147,22 @@ class Platform:
     """Everything an instance is; the attributes are its use cases."""
 
     def __init__(
-        self, *, mirrors: MemoryMirrors | None = None, database: MemoryDatabase | None = None
+        self,
+        *,
+        mirrors: MemoryMirrors | None = None,
+        database: MemoryDatabase | None = None,
+        broker: Any = None,
     ) -> None:
         self.clock, self.ids = MovableClock(), CountingUuids()
-        self.database = database or MemoryDatabase()
+        self.stored = database or MemoryDatabase()
+        self.database = RecordingDatabase(self.stored, self.clock, uuid4)
+        self.acts = RecordActs(self.database)
         self.remote = MemoryRemote()
         self.remotes: dict[str, MemoryRemote] = {URL: self.remote}
         self.mirrors = mirrors or MemoryMirrors(self.remotes)
         self.mirrors.remotes = self.remotes
         self.host = MemoryCodeHost(self.remotes)
-        self.broker, self.logs = MemoryBroker(), MemoryLogs()
+        self.broker, self.logs = broker or MemoryBroker(), MemoryLogs()
         self.leases, self.journal = MemoryLeases(), MemoryJournal()
         self.tokens = JwtTokens("k" * 44)
         self.cipher = AesGcmCipher(keys={"k1": b"k" * 32})
@@ -157,10 +174,11 @@ class Platform:
         self._wire_registries()
         self._wire_units()
         self._wire_messages()
+        self._wire_accounts()
 
     def _wire_people(self) -> None:
         database, clock, new_uuid = self.database, self.clock, self.ids
-        self.authenticate = Authenticate(database, self.tokens, clock, DOMAIN)
+        self.authenticate = Authenticate(database, self.tokens, clock, self.broker, DOMAIN)
         self.sign_up = SignUp(database, self.passwords, clock, new_uuid)
         self.sign_in = SignIn(
             database, self.passwords, self.tokens, self.throttle, clock, new_uuid, 3600, 10
@@ -223,6 +241,11 @@ class Platform:
         self.send_command = SendCommand(
             database, self.programs, self.builder, self.update_unit, self.drain
         )
+        self.rotate_token = RotateUnitToken(
+            database, self.programs, self.builder, self.drain, clock
+        )
+        self.revoke_token = RevokeUnitToken(database, self.broker)
+        self.end_old_tokens = EndOldTokens(database, self.broker, clock)
         self.edit_node = EditNode(database, self.broker, clock)
         self.set_input = SetInput(database, self.broker, clock, DOMAIN, 1024)
         self.create_edge = CreateEdge(database, self.builder, self.drain, self.broker, self.ids)
@@ -241,6 +264,23 @@ class Platform:
         self.authorize = AuthorizeTopic(database, frozenset((DOMAIN, ALIAS)))
         self.answer_broker = AnswerBroker(self.authenticate, self.authorize)
         self.presence = TrackPresence(database, self.drain, clock)
+
+    def _wire_accounts(self) -> None:
+        database, clock = self.database, self.clock
+        self.block_user = BlockUser(database, self.broker)
+        self.change_role = ChangeRole(database)
+        self.sign_out_everywhere = SignOutEverywhere(database)
+        self.sign_out_user = SignOutUser(database)
+        self.create_invite = CreateInvite(database, clock, self.ids, self.ids.secret)
+        self.list_invites = ListInvites(database, clock)
+        self.revoke_invite = RevokeInvite(database)
+        self.delete_user = DeleteUser(database, self.builder, self.drain, self.broker, self.logs)
+        self.list_audit = ListAudit(database)
+
+    async def entries(self) -> list[AuditEntry]:
+        """The audit log, oldest first."""
+        async with self.database.read() as rows:
+            return list((await rows.audit.find(AuditQuery(newest_first=False))).items)
 
     async def close(self) -> None:
         await self.background.stop()

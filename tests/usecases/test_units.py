@@ -328,7 +328,7 @@ async def test_rulings_18_only_what_the_user_changed_is_stored(
 async def test_an_env_is_sealed_at_rest(platform: Platform, owner: Agent) -> None:
     unit = await platform.unit(owner, await platform.repo(owner))
     await platform.set_env(owner, unit, '{"WIFI": "my password"}')
-    texts = repr(platform.database._world.sealed)
+    texts = repr(platform.stored._world.sealed)
     assert "my password" not in texts
     assert (await platform.get_env(owner, unit))["PU_SECRET_KEY"] not in texts
 
@@ -353,7 +353,7 @@ async def test_state_storage_keeps_a_text_and_an_empty_one_clears_it(
     assert await get(me, unit) == ""
     await put(me, unit, '{"a": "é"}')
     assert await get(owner, unit) == '{"a": "é"}'
-    assert "é" not in repr(platform.database._world.sealed)
+    assert "é" not in repr(platform.stored._world.sealed)
     await put(me, unit, "")
     assert await get(me, unit) == ""
     with pytest.raises(OverLimit) as refused:

@@ -16,7 +16,7 @@ from pepeunit.domain.errors import (
     Topic,
     Unauthenticated,
 )
-from pepeunit.domain.users.user import UserRole
+from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.first_admin import ADMIN_LOGIN, ResetPassword
 from tests.usecases.platform import PASSWORD, Platform
@@ -60,7 +60,7 @@ async def test_w47_logins_that_differ_in_case_alone_are_one(platform: Platform) 
         await platform.sign_up(ANONYMOUS, "aLICE", PASSWORD)
 
 
-async def test_nobody_chooses_his_own_role(platform: Platform) -> None:
+async def test_rulings_9_nobody_chooses_his_own_role(platform: Platform) -> None:
     user = await platform.sign_up(ANONYMOUS, "alice", PASSWORD, UserRole.ADMIN)
     assert user.role is UserRole.USER
 
@@ -221,6 +221,17 @@ async def test_w22_a_blocked_user_is_out_and_so_are_his_units(
         await sign_in(platform, "owner", PASSWORD)
     await UnblockUser(platform.database)(admin, user.uuid)
     await platform.authenticate(device)
+    with pytest.raises(Unauthenticated):
+        await platform.authenticate(token)
+
+
+async def test_w22_the_status_alone_refuses_a_token_whose_generation_is_right(
+    platform: Platform, owner: Agent
+) -> None:
+    token = await sign_in(platform, "owner", PASSWORD)
+    blocked = evolve(await platform.user_row(owner), status=UserStatus.BLOCKED)
+    async with platform.database.begin() as tx:
+        await tx.users.put(blocked)
     with pytest.raises(Unauthenticated):
         await platform.authenticate(token)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 NAME_LENGTH_MIN: Final = 4
@@ -12,7 +12,7 @@ DEFAULT_NAME_SYMBOLS: Final = string.ascii_letters + string.digits + "_-."
 
 
 def name_violations(
-    path: str, name: str, symbols: str = DEFAULT_NAME_SYMBOLS
+    path: str, name: str, symbols: Collection[str] = DEFAULT_NAME_SYMBOLS
 ) -> Iterable[tuple[str, str]]:
     """What is wrong with a name, as ``(path, message)`` pairs."""
     if not NAME_LENGTH_MIN <= len(name) <= NAME_LENGTH_MAX:

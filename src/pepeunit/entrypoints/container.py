@@ -11,8 +11,13 @@ from dependency_injector import containers, providers
 
 from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.domain.users.registration import Registration
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.access.quotas import Quotas
+from pepeunit.usecases.audit.read_audit import ListAudit, PurgeAudit
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.backlog import CountBacklog
 from pepeunit.usecases.instance.metrics import GetMetrics
@@ -62,17 +67,22 @@ from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
+from pepeunit.usecases.units.tokens import EndOldTokens, RevokeUnitToken, RotateUnitToken
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateFollowers, UpdateRepoUnits
 from pepeunit.usecases.updates.update_unit import UpdateUnit
+from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
+from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
 from pepeunit.usecases.users.first_admin import EnsureAdmin, ResetPassword
+from pepeunit.usecases.users.invites import CreateInvite, ListInvites, RevokeInvite
 from pepeunit.usecases.users.read_users import GetUser, ListUsers
 from pepeunit.usecases.users.sign_in import SignIn
+from pepeunit.usecases.users.sign_out import SignOutEverywhere, SignOutUser
 from pepeunit.usecases.users.sign_up import SignUp
 
 One = providers.Singleton
@@ -99,10 +109,10 @@ class UseCases(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     facts = providers.Dependency(instance_of=InstanceFacts)
 
-    database = ports.database
     mirrors = ports.mirrors
     clock = ports.clock
     new_uuid = ports.new_uuid
+    database = One(RecordingDatabase, inner=ports.database, clock=clock, new_uuid=new_uuid)
     new_secret = ports.new_secret
     passwords = ports.passwords
     tokens = ports.tokens
@@ -115,7 +125,33 @@ class UseCases(containers.DeclarativeContainer):
     sync_wait_seconds = settings.provided.git.sync_wait_seconds
 
     background = One(Background)
-    authenticate = One(Authenticate, database=database, tokens=tokens, clock=clock, domain=domain)
+    authenticate = One(
+        Authenticate,
+        database=database,
+        tokens=tokens,
+        clock=clock,
+        sessions=sessions,
+        domain=domain,
+    )
+
+    # audit, names, quotas
+    record_acts = One(RecordActs, database=database)
+    list_audit = One(ListAudit, database=database)
+    purge_audit = One(
+        PurgeAudit,
+        database=database,
+        clock=clock,
+        retention_days=settings.provided.people.audit_retention_days,
+    )
+    name_symbols = settings.provided.people.name_symbols
+    password_symbols = settings.provided.people.password_symbols
+    quotas = One(
+        Quotas,
+        registries_max=settings.provided.people.quota_registries_max,
+        repos_max=settings.provided.people.quota_repos_max,
+        units_max=settings.provided.people.quota_units_max,
+        disk_mib=settings.provided.people.quota_disk_mib,
+    )
 
     # what reaches code hosts
     keyring = One(Keyring, database=database, cipher=cipher, hosts=ports.code_hosts)
@@ -149,6 +185,9 @@ class UseCases(containers.DeclarativeContainer):
         clock=clock,
         new_uuid=new_uuid,
         first_user_is_admin=settings.provided.features.first_user_admin,
+        registration=providers.Callable(Registration, settings.provided.people.registration),
+        name_symbols=name_symbols,
+        password_symbols=password_symbols,
     )
     sign_in = One(
         SignIn,
@@ -163,7 +202,24 @@ class UseCases(containers.DeclarativeContainer):
     )
     get_user = One(GetUser, database=database)
     list_users = One(ListUsers, database=database)
-    edit_user = One(EditUser, database=database, passwords=passwords)
+    edit_user = One(
+        EditUser,
+        database=database,
+        passwords=passwords,
+        name_symbols=name_symbols,
+        password_symbols=password_symbols,
+    )
+    sign_out_everywhere = One(SignOutEverywhere, database=database)
+    sign_out_user = One(SignOutUser, database=database)
+    change_role = One(ChangeRole, database=database)
+    create_invite = One(
+        CreateInvite, database=database, clock=clock, new_uuid=new_uuid, new_secret=new_secret
+    )
+    list_invites = One(ListInvites, database=database, clock=clock)
+    revoke_invite = One(RevokeInvite, database=database)
+    delete_user = One(
+        DeleteUser, database=database, builder=builder, drain=drain, sessions=sessions, logs=logs
+    )
     block_user = One(BlockUser, database=database, sessions=sessions)
     unblock_user = One(UnblockUser, database=database)
     ensure_admin = One(EnsureAdmin, database=database, sign_up=sign_up, new_secret=new_secret)
@@ -191,6 +247,7 @@ class UseCases(containers.DeclarativeContainer):
         clock=clock,
         new_uuid=new_uuid,
         wait_seconds=sync_wait_seconds,
+        quotas=quotas,
     )
     describe_registry = One(DescribeRegistry, mirrors=mirrors)
     get_registry = One(GetRegistry, database=database, describe=describe_registry)
@@ -241,20 +298,31 @@ class UseCases(containers.DeclarativeContainer):
 
     # repos
     create_repo = One(
-        CreateRepo, database=database, mirrors=mirrors, clock=clock, new_uuid=new_uuid
+        CreateRepo,
+        database=database,
+        mirrors=mirrors,
+        clock=clock,
+        new_uuid=new_uuid,
+        quotas=quotas,
+        name_symbols=name_symbols,
     )
     get_repo = One(GetRepo, database=database)
     list_repos = One(ListRepos, database=database)
     get_repo_versions = One(GetRepoVersions, database=database, programs=programs)
     list_platforms = One(ListPlatforms, database=database, programs=programs)
     edit_repo = One(
-        EditRepo, database=database, programs=programs, followers=followers, clock=clock
+        EditRepo,
+        database=database,
+        programs=programs,
+        followers=followers,
+        clock=clock,
+        name_symbols=name_symbols,
     )
     delete_repo = One(DeleteRepo, database=database)
 
     # units
     vault = One(EnvVault, cipher=cipher, tokens=tokens, facts=facts)
-    unit_rules = One(UnitRules, programs=programs)
+    unit_rules = One(UnitRules, programs=programs, name_symbols=name_symbols)
     create_unit = One(
         CreateUnit,
         database=database,
@@ -264,6 +332,7 @@ class UseCases(containers.DeclarativeContainer):
         clock=clock,
         new_uuid=new_uuid,
         new_secret=new_secret,
+        quotas=quotas,
     )
     get_unit = One(GetUnit, database=database)
     list_units = One(ListUnits, database=database)
@@ -305,6 +374,16 @@ class UseCases(containers.DeclarativeContainer):
         update_unit=update_unit,
         drain=drain,
     )
+    rotate_unit_token = One(
+        RotateUnitToken,
+        database=database,
+        programs=programs,
+        builder=builder,
+        drain=drain,
+        clock=clock,
+    )
+    revoke_unit_token = One(RevokeUnitToken, database=database, sessions=sessions)
+    end_old_tokens = One(EndOldTokens, database=database, sessions=sessions, clock=clock)
     list_unit_logs = One(ListUnitLogs, database=database, logs=logs, clock=clock)
 
     # nodes

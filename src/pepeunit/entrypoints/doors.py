@@ -20,7 +20,9 @@ from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.accounts import AccountDoor
 from pepeunit.entrypoints.http.app import make_app, make_runner
+from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.meter import RequestMeter
@@ -31,6 +33,7 @@ from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.site import HttpLimits, Site
+from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.measurements import Measurements
@@ -43,13 +46,16 @@ NOBODY: Final = UserId(UUID(int=0))
 """Looked up to see whether the database answers."""
 
 DOORS: tuple[type[Door], ...] = (
+    AccountDoor,
     UserDoor,
     RegistryDoor,
     RepoDoor,
     UnitDoor,
+    TokenDoor,
     DeviceDoor,
     NodeDoor,
     PermissionDoor,
+    AuditDoor,
 )
 
 
@@ -116,7 +122,10 @@ def rest_runner(
     instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
     doors: list[Door] = [filled(use, door) for door in DOORS]
     doors += [instance, AbsentDoor()]
-    return make_runner(make_app(doors, use.authenticate(), site, __version__, monitoring))
+    app = make_app(
+        doors, use.authenticate(), site, __version__, use.record_acts(), monitoring=monitoring
+    )
+    return make_runner(app)
 
 
 def device_endpoint(use: UseCases, settings: Settings) -> Endpoint:

@@ -37,6 +37,8 @@ OUTBOX_SWEEP_SECONDS: Final = 30.0
 UPDATE_SWEEP_SECONDS: Final = 5.0
 POLL_REMOTES_SECONDS: Final = 60.0
 LOG_PURGE_SECONDS: Final = 600.0
+AUDIT_PURGE_SECONDS: Final = 3600.0
+OLD_TOKENS_SECONDS: Final = 60.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
@@ -88,7 +90,8 @@ async def running(
         tls = Certificate.load(operations.tls_cert, operations.tls_key)
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(use_cases(settings, facts, installation))
-        password = await use.ensure_admin()()
+        first = settings.features.first_user_admin
+        password = None if first else await use.ensure_admin()()
         await use.presence().reset()
         replayed = await use.ingest().replay()
         if replayed:
@@ -161,12 +164,15 @@ async def _flushing(use: UseCases) -> AsyncIterator[None]:
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
     followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
+    purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
     return _tasks(
         {
             "outbox": lambda: every(OUTBOX_SWEEP_SECONDS, "outbox", drain),
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
             "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
             "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
+            "audit": lambda: every(AUDIT_PURGE_SECONDS, "audit purge", purge_audit),
+            "tokens": lambda: every(OLD_TOKENS_SECONDS, "end of old tokens", end_old_tokens),
             "units": lambda: hourly(UNITS_MINUTE, "update of units", followers.everywhere),
             "registries": lambda: hourly(REGISTRIES_MINUTE, "sync of registries", sync_all),
         }

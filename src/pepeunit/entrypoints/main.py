@@ -111,7 +111,17 @@ def _nothing_to_reload() -> None:
 
 
 def _accounts(use: UseCases) -> StoredAccounts:
-    return StoredAccounts(use.sign_up(), use.reset_password(), use.list_users(), new_secret)
+    return StoredAccounts(
+        use.sign_up(),
+        use.reset_password(),
+        use.list_users(),
+        use.change_role(),
+        use.block_user(),
+        use.unblock_user(),
+        use.delete_user(),
+        use.record_acts(),
+        new_secret,
+    )
 
 
 async def bring_up_to_date(data_dir: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from pepeunit.entrypoints.setting_values import (
+    choice,
     database_url,
     encrypt_key,
     encrypt_keys,
@@ -82,7 +83,11 @@ class SiteSettings:
     """Where this instance is found and where it keeps what it has."""
 
     data_dir: str = setting(
-        "PU_DATA_DIR", "data", text, "The folder that holds all state. `--data-dir`"
+        "PU_DATA_DIR",
+        "",
+        text,
+        "The folder that holds all state. `--data-dir`",
+        shown="`~/.local/share/pepeunit`",
     )
     http_host: str = setting(
         "PU_HTTP_HOST", EVERY_ADDRESS, text, "The address listened on. `--host`"
@@ -210,6 +215,13 @@ class PeopleSettings:
     )
     login_window_seconds: int = setting(
         "PU_LOGIN_WINDOW_SECONDS", 300, whole(1), "The window, in seconds."
+    )
+    registration: str = setting(
+        "PU_REGISTRATION",
+        "open",
+        choice("open", "invite", "closed"),
+        "Who may register: everybody (`open`), who has an administrator's `invite`, or nobody"
+        " (`closed`).",
     )
     argon2_rounds: int = setting(
         "PU_ARGON2_ROUNDS", 3, whole(1, 100), "The cost of a password hash: passes."

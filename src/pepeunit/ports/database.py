@@ -7,6 +7,8 @@ from typing import Protocol
 
 from attrs import frozen
 
+from pepeunit.ports.audit import Audit
+from pepeunit.ports.invites import Invites
 from pepeunit.ports.nodes import Edges, Nodes
 from pepeunit.ports.outbox import Outbox
 from pepeunit.ports.permissions import Permissions
@@ -47,6 +49,10 @@ class Collections(Protocol):
     def permissions(self) -> Permissions: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def invites(self) -> Invites: ...
+    @property
+    def audit(self) -> Audit: ...
 
     async def census(self) -> Census: ...
 

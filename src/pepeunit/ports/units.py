@@ -65,6 +65,10 @@ class Units(Protocol):
         """How many units there are by the status of their update."""
         ...
 
+    async def with_old_token_before(self, moment: datetime, limit: int) -> Sequence[UnitId]:
+        """Units whose rotated token was valid until then at the latest."""
+        ...
+
     async def put(self, unit: Unit) -> None:
         """Insert or replace. Raises ``Conflict`` (topic unit) when the name is taken."""
         ...

@@ -37,3 +37,14 @@ class Users(Protocol):
         """Insert or replace. Raises ``Conflict`` (topic user) when the login is taken, compared
         without case (W47)."""
         ...
+
+    async def hand_over(self, giver: UserId, taker: UserId) -> None:
+        """Registries, repos, units, nodes and edges the giver made become the taker's, with the
+        permissions about them. What the giver was permitted of others' is not handed over."""
+        ...
+
+    async def delete(self, uuid: UserId) -> None:
+        """Delete the row with its registry credentials, edges, permissions and invites; its
+        registries stay and belong to nobody. Raises ``Conflict`` (topic entity) while repos,
+        units or nodes are the user's."""
+        ...

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Coroutine
 from typing import Any
+
+from pepeunit.usecases.audit.act import doing
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +22,8 @@ class Background:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work, name=name)
+        with doing(None):  # what goes on behind an answer is the platform's doing
+            task = asyncio.create_task(work, name=name, context=contextvars.copy_context())
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task

@@ -278,6 +278,18 @@ def test_a_subject_keeps_only_its_newest_stored_sessions() -> None:
         assert present == [True, True, False]
 
 
+def test_rulings_22_a_message_queued_for_an_absent_client_does_not_count_as_taken() -> None:
+    with served(ROOMY) as place:
+        with BareClient(place.port) as client:
+            client.connect("a", clean=False)
+            client.subscribe(NODE)
+            assert place.publish(NODE, b"here") == 1
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not place.exchange.stored:
+            assert time.monotonic() < deadline
+        assert place.publish(NODE, b"queued") == 0
+
+
 def test_a_stored_session_expires_and_the_wish_is_capped() -> None:
     with served(evolve(ROOMY, session_expiry_seconds=1)) as place:
         with BareClient(place.port, VERSION_5) as client:
@@ -285,7 +297,7 @@ def test_a_stored_session_expires_and_the_wish_is_capped() -> None:
             assert answer.properties[Property.SESSION_EXPIRY] == 1
             client.subscribe(NODE)
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while place.publish(NODE, b"1"):
+        while place.exchange.routes:
             assert time.monotonic() < deadline
         with BareClient(place.port, VERSION_5) as client:
             assert not client.connect("a", clean=False, properties=KEPT).session_present

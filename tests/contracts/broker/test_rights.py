@@ -282,3 +282,19 @@ def test_a_unit_that_hears_its_commands_is_told_of(place) -> None:
     with BareClient(place.port) as client:
         assert client.connect("keeps", clean=False).session_present
         world.wait_for(lambda: world.events.count(("listening", UNIT)) == 2)
+
+
+def test_rulings_22_a_command_for_a_device_that_is_away_stays_in_the_outbox(place) -> None:
+    world = place.world
+    with BareClient(place.port) as client:
+        client.connect("keeps", clean=False)
+        client.subscribe(NODE, COMMAND)
+        world.wait_for(lambda: ("listening", UNIT) in world.events)
+    world.wait_for(lambda: ("disconnected", UNIT) in world.events)
+    assert place.publish(COMMAND, b"lost with the process") == 0
+    place.publish(NODE, b"a value")
+    with BareClient(place.port) as client:
+        assert client.connect("keeps", clean=False).session_present
+        assert client.next()[2] == b"a value"
+        assert place.publish(COMMAND, b"heard") == 1
+        assert client.next()[2] == b"heard"

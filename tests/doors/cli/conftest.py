@@ -15,7 +15,9 @@ import pytest
 from attrs import define, field
 
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
+from pepeunit.adapters.memory.broker import MemoryBroker
 from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.entrypoints.cli.accounts import StoredAccounts
 from pepeunit.entrypoints.cli.platform import (
@@ -26,6 +28,13 @@ from pepeunit.entrypoints.cli.platform import (
     Running,
     ServeOptions,
 )
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
+from pepeunit.usecases.updates.build import Builder
+from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
+from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.first_admin import ResetPassword
 from pepeunit.usecases.users.read_users import ListUsers
 from pepeunit.usecases.users.sign_up import SignUp
@@ -37,12 +46,20 @@ def new_secret() -> str:
 
 @pytest.fixture
 def accounts() -> Iterator[StoredAccounts]:
-    database = MemoryDatabase()
+    clock = lambda: datetime.now(UTC)  # noqa: E731
+    broker, logs = MemoryBroker(), MemoryLogs()
+    database = RecordingDatabase(MemoryDatabase(), clock, uuid4)
     passwords = Argon2Passwords("salt", Argon2Cost(1, 64, 1))
+    drain = DrainOutbox(database, broker, clock, "iot.example")
     yield StoredAccounts(
-        SignUp(database, passwords, lambda: datetime.now(UTC), uuid4),
+        SignUp(database, passwords, clock, uuid4),
         ResetPassword(database, passwords, new_secret),
         ListUsers(database),
+        ChangeRole(database),
+        BlockUser(database, broker),
+        UnblockUser(database),
+        DeleteUser(database, Builder(clock, uuid4), drain, broker, logs),
+        RecordActs(database),
         new_secret,
     )
     passwords.close()

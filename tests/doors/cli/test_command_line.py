@@ -97,6 +97,23 @@ def test_accounts_are_managed_where_nothing_runs(
     assert re.search(r"^somebody +Admin +Unverified", capsys.readouterr().out, re.M)
 
 
+def test_accounts_are_promoted_blocked_and_deleted(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--data-dir", str(tmp_path)]
+    for login in ("anna", "bert"):
+        assert run(["user", "create", login, *at], served.platform()) == 0
+    for word in ("promote", "block", "unblock", "demote"):
+        expected = 1 if word in ("block", "demote") else 0  # the last administrator stays
+        assert run(["user", word, "anna", *at], served.platform()) == expected
+    assert "last administrator" in capsys.readouterr().err
+    deleted = ["user", "delete", "bert", "--transfer-to", "anna", *at]
+    assert run(deleted, served.platform()) == 0
+    assert capsys.readouterr().out == "bert: delete done\n"
+    assert run(["user", "list", *at], served.platform()) == 0
+    assert re.fullmatch(r"anna +Admin +Unverified .*\n", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     "argv",
     [

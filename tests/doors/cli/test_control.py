@@ -11,6 +11,8 @@ from pepeunit.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.cli.accounts import StoredAccounts
 from pepeunit.entrypoints.cli.control import SOCKET, RemoteAccounts, serve_control
+from pepeunit.entrypoints.cli.platform import AccountChange
+from pepeunit.ports.audit import AuditQuery
 
 
 @pytest.fixture(params=["short", "long"])
@@ -75,3 +77,37 @@ async def test_the_socket_of_a_killed_process_is_replaced(
 async def test_without_a_platform_the_client_says_where_it_asked(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"control\.sock"):
         await RemoteAccounts(tmp_path).everyone()
+
+
+async def test_changes_reach_the_running_platform_and_leave_audit_rows(
+    tmp_path: Path, accounts: StoredAccounts
+) -> None:
+    async with serve_control(tmp_path, accounts):
+        remote = RemoteAccounts(tmp_path)
+        for login in ("anna", "bert"):
+            await remote.create(login, UserRole.USER)
+        await remote.change("anna", AccountChange.PROMOTE)
+        await remote.change("BERT", AccountChange.BLOCK)
+        found = {row.login: (row.role, row.status) for row in await remote.everyone()}
+        assert found == {
+            "anna": (UserRole.ADMIN, UserStatus.UNVERIFIED),
+            "bert": (UserRole.USER, UserStatus.BLOCKED),
+        }
+        with pytest.raises(Conflict, match="last administrator"):
+            await remote.change("anna", AccountChange.DELETE)
+        with pytest.raises(NotFound):
+            await remote.change("nobody", AccountChange.UNBLOCK)
+        await remote.change("bert", AccountChange.DELETE, "anna")
+        assert [row.login for row in await remote.everyone()] == ["anna"]
+    async with accounts.acts.database.read() as rows:
+        entries = (await rows.audit.find(AuditQuery())).items
+    assert sorted((entry.verb, entry.subject.name) for entry in entries) == [
+        ("cli.block", "bert"),
+        ("cli.create", "anna"),
+        ("cli.create", "bert"),
+        ("cli.delete", "bert"),
+        ("cli.promote", "anna"),
+    ]
+    assert {(entry.agent_name, entry.address) for entry in entries} == {
+        ("operator", "this machine")
+    }

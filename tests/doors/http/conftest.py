@@ -78,9 +78,9 @@ class Life:
 async def life() -> AsyncIterator[Life]:
     platform = Platform()
     doors = platform.doors()
-    sign_up = doors[0].sign_up
+    sign_up = platform.sign_up
     try:
-        async with serving(doors, platform.authenticate) as client:
+        async with serving(doors, platform.authenticate, acts=platform.acts) as client:
             backend = platform.tokens.sign(BackendClaims(FACTS.domain).as_mapping())
             tokens = {"none": None, "empty": "", "garbage": "a.b.c", "backend": backend}
             life = Life(platform, client, tokens)

@@ -19,6 +19,8 @@ from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.accounts import AccountDoor
+from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
@@ -26,9 +28,13 @@ from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
 from pepeunit.entrypoints.http.route import Door
+from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.audit.read_audit import ListAudit
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
@@ -70,15 +76,20 @@ from pepeunit.usecases.units.read_logs import ListUnitLogs
 from pepeunit.usecases.units.read_units import GetTargetVersion, GetUnit, ListUnits
 from pepeunit.usecases.units.send_command import SendCommand
 from pepeunit.usecases.units.state_storage import GetStateStorage, SetStateStorage
+from pepeunit.usecases.units.tokens import RevokeUnitToken, RotateUnitToken
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateFollowers, UpdateRepoUnits
 from pepeunit.usecases.updates.update_unit import UpdateUnit
+from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
+from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
+from pepeunit.usecases.users.invites import CreateInvite, ListInvites, RevokeInvite
 from pepeunit.usecases.users.read_users import GetUser, ListUsers
 from pepeunit.usecases.users.sign_in import SignIn
+from pepeunit.usecases.users.sign_out import SignOutEverywhere, SignOutUser
 from pepeunit.usecases.users.sign_up import SignUp
 from tests.doors.http.outside import Broker, OwnFiles, WrittenHost, WrittenMirrors
 from tests.doors.http.serving import FACTS
@@ -108,7 +119,7 @@ class MovingClock:
 class Platform:
     """``doors`` over one set of stores; ``close`` ends threads and tasks."""
 
-    database: MemoryDatabase = field(factory=MemoryDatabase)
+    stored: MemoryDatabase = field(factory=MemoryDatabase)
     logs: MemoryLogs = field(factory=MemoryLogs)
     broker: Broker = field(factory=Broker)
     clock: MovingClock = field(factory=MovingClock)
@@ -120,8 +131,16 @@ class Platform:
     mirrors: WrittenMirrors = field(factory=WrittenMirrors)
 
     @property
+    def database(self) -> RecordingDatabase:
+        return RecordingDatabase(self.stored, self.clock, uuid4)
+
+    @property
+    def acts(self) -> RecordActs:
+        return RecordActs(self.database)
+
+    @property
     def authenticate(self) -> Authenticate:
-        return Authenticate(self.database, self.tokens, self.clock, FACTS.domain)
+        return Authenticate(self.database, self.tokens, self.clock, self.broker, FACTS.domain)
 
     async def close(self) -> None:
         await self.background.stop()
@@ -138,6 +157,7 @@ class Platform:
         update_unit = UpdateUnit(database, programs, builder, announce, clock)
         followers = UpdateFollowers(database, update_unit, drain)
         return [
+            self._accounts(builder, drain),
             self._users(),
             self._registries(keyring, followers),
             RepoDoor(
@@ -152,6 +172,11 @@ class Platform:
                 delete_repo=DeleteRepo(database),
             ),
             *self._devices(programs, builder, drain, update_unit, announce),
+            TokenDoor(
+                RotateUnitToken(database, programs, builder, drain, clock),
+                RevokeUnitToken(database, self.broker),
+            ),
+            AuditDoor(ListAudit(database)),
             NodeDoor(
                 get_node=GetNode(database),
                 list_nodes=ListNodes(database),
@@ -170,11 +195,27 @@ class Platform:
             AbsentDoor(),
         ]
 
+    def _accounts(self, builder: Builder, drain: DrainOutbox) -> AccountDoor:
+        database, clock = self.database, self.clock
+        return AccountDoor(
+            create_invite=CreateInvite(database, clock, uuid4, new_secret),
+            list_invites=ListInvites(database, clock),
+            revoke_invite=RevokeInvite(database),
+            change_role=ChangeRole(database),
+            sign_out_everywhere=SignOutEverywhere(database),
+            sign_out_user=SignOutUser(database),
+            delete_user=DeleteUser(database, builder, drain, self.broker, self.logs),
+        )
+
+    @property
+    def sign_up(self) -> SignUp:
+        return SignUp(self.database, self.passwords, self.clock, uuid4)
+
     def _users(self) -> UserDoor:
         database, passwords = self.database, self.passwords
         throttle = MemoryThrottle(TRIES, 300, self.clock)
         return UserDoor(
-            sign_up=SignUp(database, passwords, self.clock, uuid4),
+            sign_up=self.sign_up,
             sign_in=SignIn(
                 database, passwords, self.tokens, throttle, self.clock, uuid4, 3600, TRIES
             ),

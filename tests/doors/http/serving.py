@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 from aiohttp import web
 from attrs import frozen
 from yarl import URL
 
+from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.endpoint import Authentication
 from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.site import Site
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
 
 FACTS = InstanceFacts(
     domain="iot.example", is_secure=False, mqtt_host="iot.example", mqtt_port=1883
@@ -61,11 +66,21 @@ class Client:
             return Reply(response.status, response.headers.copy(), await response.read())
 
 
+def unread_acts() -> RecordActs:
+    """An audit log of its own, for tests that ask for none."""
+    now = lambda: datetime.now(UTC)  # noqa: E731
+    return RecordActs(RecordingDatabase(MemoryDatabase(), now, uuid4))
+
+
 @asynccontextmanager
 async def serving(
-    doors: Sequence[Door], authenticate: Authentication, site: Site = SITE
+    doors: Sequence[Door],
+    authenticate: Authentication,
+    site: Site = SITE,
+    acts: RecordActs | None = None,
 ) -> AsyncIterator[Client]:
-    runner = make_runner(make_app(doors, authenticate, site, "1.2.3"))
+    acts = acts or unread_acts()
+    runner = make_runner(make_app(doors, authenticate, site, "1.2.3", acts))
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -27,6 +27,13 @@ GET    /users/{alice}                                       -  ok ok -  -  ok -
 GET    /users/{absent}                                      -  2  2  -  -  2  -
 PATCH  /users/block/{absent}                                -  -  -  -  -  2  -
 PATCH  /users/unblock/{absent}                              -  -  -  -  -  2  -
+POST   /users/sign_out/{absent}                             -  -  -  -  -  2  -
+GET    /users/invites                                       -  -  -  -  -  ok -
+POST   /users/invites                                       -  -  -  -  -  ok -
+DELETE /users/invites/{absent}                              -  -  -  -  -  2  -
+DELETE /users/{alice}?transfer_to={absent}                  -  -  3  -  -  3  -
+DELETE /users/{absent}                                      -  -  -  -  -  2  -
+GET    /audit                                               -  ok ok -  -  ok -
 PATCH  /users/{absent}                                      -  ok ok -  -  ok -
 PATCH  /users/me                                            -  ok ok -  -  ok -
 PATCH  /users/{alice}                                       -  -  ok -  -  -  -
@@ -68,6 +75,8 @@ GET    /units/firmware_asset/{private_unit}                 -  2  7  2  2  -  -
 GET    /units/get_state_storage/{unit}                      -  -  ok ok -  -  -
 POST   /units/send_command_to_input_base_topic/{unit}?command=EnvUpdate - - ok ok - - -
 POST   /units/send_command_to_input_base_topic/{unit}?command=LogSync - - 7 7 - - -
+POST   /units/rotate_token/{private_unit}                   -  2  ok -  -  -  -
+POST   /units/rotate_token/{unit}                           -  -  ok -  -  -  -
 GET    /units/log_list/?uuid={unit}                         -  -  ok ok -  -  -
 GET    /unit_nodes                                          ok ok ok ok ok ok -
 GET    /unit_nodes/{input}                                  ok ok ok ok ok ok -

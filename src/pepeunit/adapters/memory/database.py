@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field, frozen
 
+from pepeunit.adapters.memory.audit import MemoryAudit
+from pepeunit.adapters.memory.invites import MemoryInvites
 from pepeunit.adapters.memory.nodes import MemoryEdges, MemoryNodes
 from pepeunit.adapters.memory.outbox import MemoryOutbox
 from pepeunit.adapters.memory.permissions import MemoryPermissions
@@ -30,6 +32,8 @@ class _Transaction:
     edges: MemoryEdges
     permissions: MemoryPermissions
     outbox: MemoryOutbox
+    invites: MemoryInvites
+    audit: MemoryAudit
 
     @classmethod
     def over(cls, view: View) -> _Transaction:
@@ -43,6 +47,8 @@ class _Transaction:
             MemoryEdges(view),
             MemoryPermissions(view),
             MemoryOutbox(view),
+            MemoryInvites(view),
+            MemoryAudit(view),
         )
 
     async def census(self) -> Census:

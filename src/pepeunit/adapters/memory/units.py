@@ -91,6 +91,14 @@ class MemoryUnits:
     async def update_statuses(self) -> Mapping[UpdateStatus | None, int]:
         return Counter(unit.update.status for unit in self.view.world.units.values())
 
+    async def with_old_token_before(self, moment: datetime, limit: int) -> Sequence[UnitId]:
+        due = sorted(
+            (unit.old_token_until, unit.uuid)
+            for unit in self.view.world.units.values()
+            if unit.old_token_until is not None and unit.old_token_until <= moment
+        )
+        return [uuid for _, uuid in due[:limit]]
+
     async def put(self, unit: Unit) -> None:
         world = self.view.for_writing()
         require_storable_row(unit)

@@ -10,14 +10,25 @@ from attrs import define, field
 
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.access.permission import Permission
+from pepeunit.domain.audit.entry import AuditEntry
 from pepeunit.domain.errors import Conflict, Topic
-from pepeunit.domain.ids import EdgeId, NodeId, RegistryId, RepoId, UnitId, UserId
+from pepeunit.domain.ids import (
+    AuditId,
+    EdgeId,
+    InviteId,
+    NodeId,
+    RegistryId,
+    RepoId,
+    UnitId,
+    UserId,
+)
 from pepeunit.domain.messaging.command import CommandKind, PendingCommand
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.unit import Unit
+from pepeunit.domain.users.registration import Invite
 from pepeunit.domain.users.user import User
 from pepeunit.ports.registries import SealedCredentials
 from pepeunit.ports.units import SealedKind
@@ -37,6 +48,8 @@ class World:
     edges: dict[EdgeId, Edge] = field(factory=dict)
     permissions: dict[tuple[UUID, UUID], Permission] = field(factory=dict)
     outbox: dict[tuple[UnitId, CommandKind], PendingCommand] = field(factory=dict)
+    invites: dict[InviteId, Invite] = field(factory=dict)
+    audit: dict[AuditId, AuditEntry] = field(factory=dict)
 
     def copy(self) -> World:
         return World(*(dict(getattr(self, name.name)) for name in attrs.fields(World)))

@@ -11,8 +11,10 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres import tables
+from pepeunit.adapters.postgres.audit import PostgresAudit
 from pepeunit.adapters.postgres.connections import advisory_key, reading, writing
 from pepeunit.adapters.postgres.counts import Counts
+from pepeunit.adapters.postgres.invites import PostgresInvites
 from pepeunit.adapters.postgres.nodes import PostgresEdges, PostgresNodes
 from pepeunit.adapters.postgres.outbox import PostgresOutbox
 from pepeunit.adapters.postgres.permissions import PostgresPermissions
@@ -51,6 +53,8 @@ class _Transaction:
     edges: PostgresEdges
     permissions: PostgresPermissions
     outbox: PostgresOutbox
+    invites: PostgresInvites
+    audit: PostgresAudit
 
     @classmethod
     def over(cls, statements: Statements) -> _Transaction:
@@ -64,6 +68,8 @@ class _Transaction:
             PostgresEdges(statements),
             PostgresPermissions(statements),
             PostgresOutbox(statements),
+            PostgresInvites(statements),
+            PostgresAudit(statements),
         )
 
     async def census(self) -> Census:

@@ -28,6 +28,9 @@ _TAKEN: Final = {
 _STILL_USED: Final = {
     tables.REPO_REGISTRY: "the registry still has repos",
     tables.UNIT_REPO: "the repo still has units",
+    tables.REPO_CREATOR: "the user still has repos",
+    tables.UNIT_CREATOR: "the user still has units",
+    tables.NODE_CREATOR: "the user still has nodes",
 }
 _GONE: Final = {
     "registry": "the registry is gone",

@@ -32,6 +32,9 @@ EDGE_KEY: Final = "edges_pkey"
 PERMISSION_KEY: Final = "permissions_pkey"
 REPO_REGISTRY: Final = "repos_registry_fkey"
 UNIT_REPO: Final = "units_repo_fkey"
+REPO_CREATOR: Final = "repos_creator_fkey"
+UNIT_CREATOR: Final = "units_creator_fkey"
+NODE_CREATOR: Final = "nodes_creator_fkey"
 
 
 class JsonText(UserDefinedType[Any]):
@@ -129,7 +132,7 @@ repos = Table(
     _text("name"),
     _text("visibility_level"),
     _uuid("repository_registry_uuid", _to("registries.uuid", REPO_REGISTRY)),
-    _uuid("creator_uuid", _to("users.uuid", "repos_creator_fkey")),
+    _uuid("creator_uuid", _to("users.uuid", REPO_CREATOR)),
     _time("create_datetime"),
     _time("last_update_datetime"),
     _text("default_branch", nullable=True),
@@ -150,7 +153,7 @@ units = Table(
     _text("name"),
     _text("visibility_level"),
     _uuid("repo_uuid", _to("repos.uuid", UNIT_REPO)),
-    _uuid("creator_uuid", _to("users.uuid", "units_creator_fkey")),
+    _uuid("creator_uuid", _to("users.uuid", UNIT_CREATOR)),
     _time("create_datetime"),
     _time("last_update_datetime"),
     _flag("is_auto_update_from_repo_unit"),
@@ -168,6 +171,8 @@ units = Table(
     _number("update_failures"),
     _time("update_retry_datetime", nullable=True),
     _number("token_generation"),
+    _number("old_token_generation", nullable=True),
+    _time("old_token_until", nullable=True),
     _flag("is_online"),
     _time("last_seen_datetime", nullable=True),
     PrimaryKeyConstraint("uuid", name="units_pkey"),
@@ -181,6 +186,11 @@ Index(
     "units_sent_index",
     units.c.update_sent_datetime,
     postgresql_where=units.c.update_sent_datetime.is_not(None),
+)
+Index(
+    "units_old_token_index",
+    units.c.old_token_until,
+    postgresql_where=units.c.old_token_until.is_not(None),
 )
 
 sealed_texts = Table(
@@ -199,7 +209,7 @@ nodes = Table(
     _text("type"),
     _text("topic_name"),
     _uuid("unit_uuid", _to("units.uuid", "nodes_unit_fkey", "CASCADE")),
-    _uuid("creator_uuid", _to("users.uuid", "nodes_creator_fkey")),
+    _uuid("creator_uuid", _to("users.uuid", NODE_CREATOR)),
     _text("visibility_level"),
     _time("create_datetime"),
     _time("last_update_datetime"),

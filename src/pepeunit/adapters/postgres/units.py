@@ -56,6 +56,12 @@ _OVERDUE: Final = (
 _STATUSES: Final = select(units.c.update_status, func.count().label("unit_count")).group_by(
     units.c.update_status
 )
+_OLD_TOKENS: Final = (
+    select(units.c.uuid)
+    .where(units.c.old_token_until <= bindparam("moment"))
+    .order_by(units.c.old_token_until, units.c.uuid)
+    .limit(bindparam("limit"))
+)
 _PRESENCE: Final = (
     update(units)
     .where(units.c.uuid == bindparam("unit"))
@@ -104,6 +110,8 @@ def to_unit(row: Any) -> Unit:
             retry_datetime=row.update_retry_datetime,
         ),
         token_generation=row.token_generation,
+        old_token_generation=row.old_token_generation,
+        old_token_until=row.old_token_until,
         is_online=row.is_online,
         last_seen_datetime=row.last_seen_datetime,
     )
@@ -136,6 +144,8 @@ def to_row(unit: Unit) -> dict[str, Any]:
         "update_failures": progress.failures,
         "update_retry_datetime": progress.retry_datetime,
         "token_generation": unit.token_generation,
+        "old_token_generation": unit.old_token_generation,
+        "old_token_until": unit.old_token_until,
         "is_online": unit.is_online,
         "last_seen_datetime": unit.last_seen_datetime,
     }
@@ -192,6 +202,10 @@ class PostgresUnits:
             None if row.update_status is None else UpdateStatus(row.update_status): row.unit_count
             for row in found
         }
+
+    async def with_old_token_before(self, moment: datetime, limit: int) -> Sequence[UnitId]:
+        found = await self.statements.read(_OLD_TOKENS, {"moment": moment, "limit": limit})
+        return found.scalars().all()
 
     async def put(self, unit: Unit) -> None:
         await self.statements.write(_PUT, to_row(unit))

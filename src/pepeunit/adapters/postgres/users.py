@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, delete, func, select, union_all, update
 
+from pepeunit.adapters.postgres.permissions import forgetting
 from pepeunit.adapters.postgres.selecting import filters, members, ordered, page, searched
 from pepeunit.adapters.postgres.statements import Statements, upsert
-from pepeunit.adapters.postgres.tables import users
+from pepeunit.adapters.postgres.tables import (
+    credentials,
+    edges,
+    nodes,
+    permissions,
+    registries,
+    repos,
+    units,
+    users,
+)
 from pepeunit.codecs.text import is_storable, require_storable
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import User, UserRole, UserStatus
@@ -23,6 +33,8 @@ _ORDERS: Final = {
     OrderKey.CREATE_DATETIME: users.c.create_datetime,
     OrderKey.NAME: users.c.login.collate("C"),
 }
+_MADE: Final = (registries, repos, units, nodes, edges)
+"""What has a creator."""
 
 
 def to_user(row: Any) -> User:
@@ -92,3 +104,34 @@ class PostgresUsers:
 
     async def put(self, user: User) -> None:
         await self.statements.write(_PUT, to_row(user))
+
+    async def hand_over(self, giver: UserId, taker: UserId) -> None:
+        for table in _MADE:
+            await self.statements.write(
+                update(table).where(table.c.creator_uuid == giver).values(creator_uuid=taker)
+            )
+        own = union_all(
+            *(
+                select(one.c.uuid).where(one.c.creator_uuid == taker)
+                for one in (repos, units, nodes)
+            )
+        )
+        held = select(permissions.c.resource_uuid).where(permissions.c.agent_uuid == taker)
+        await self.statements.write(
+            update(permissions)
+            .where(
+                permissions.c.agent_uuid == giver,
+                permissions.c.resource_uuid.in_(own),
+                permissions.c.resource_uuid.not_in(held),
+            )
+            .values(agent_uuid=taker)
+        )
+
+    async def delete(self, uuid: UserId) -> None:
+        await self.statements.write(
+            update(registries).where(registries.c.creator_uuid == uuid).values(creator_uuid=None)
+        )
+        await self.statements.write(delete(credentials).where(credentials.c.user_uuid == uuid))
+        await self.statements.write(delete(edges).where(edges.c.creator_uuid == uuid))
+        await self.statements.write(forgetting([uuid]))
+        await self.statements.delete(delete(users).where(users.c.uuid == uuid))

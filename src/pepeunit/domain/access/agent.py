@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from pepeunit.domain.ids import UnitId, UserId
 from pepeunit.domain.users.user import UserRole
@@ -23,13 +23,15 @@ class Agent:
     """An authenticated caller. ``uuid`` is the row's id of a user or unit, else None.
 
     ``token_id`` is the ``jti`` of the user token in use, so that a password change can keep
-    the caller's own session (rulings 17).
+    the caller's own session (rulings 17). ``name`` is what people call the agent, for records
+    alone: two agents that differ in it are the same one.
     """
 
     kind: AgentKind
     uuid: UUID | None = None
     role: UserRole = UserRole.USER
     token_id: str | None = None
+    name: str = field(default="", eq=False)
 
     @property
     def user_id(self) -> UserId | None:
@@ -43,6 +45,9 @@ class Agent:
     def is_admin(self) -> bool:
         return self.kind is AgentKind.USER and self.role is UserRole.ADMIN
 
+    def named(self, name: str) -> Agent:
+        return evolve(self, name=name)
+
     @classmethod
     def user(
         cls, uuid: UserId, role: UserRole = UserRole.USER, token_id: str | None = None
@@ -54,5 +59,5 @@ class Agent:
         return cls(AgentKind.UNIT, uuid)
 
 
-ANONYMOUS = Agent(AgentKind.BOT)
-BACKEND = Agent(AgentKind.BACKEND)
+ANONYMOUS = Agent(AgentKind.BOT, name="anonymous")
+BACKEND = Agent(AgentKind.BACKEND, name="platform")

@@ -149,6 +149,11 @@ def may(agent: Agent, action: Action, thing: Resource) -> bool:
     return _RULES[action](agent, thing)
 
 
+def uses_bypass(agent: Agent, thing: Resource) -> bool:
+    """Whether an administrator sees this by his role alone, which is recorded (rulings 8)."""
+    return agent.is_admin and not _is_shown(agent, thing)
+
+
 def require(agent: Agent, action: Action, thing: Resource) -> None:
     """Raise ``NotFound`` for what the agent does not see, ``Forbidden`` for what it may not do."""
     if may(agent, action, thing):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pepeunit.domain.access.policy import Resource
 from pepeunit.domain.access.visibility import Visibility
@@ -14,12 +15,16 @@ from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.units.state import UnitState
 from pepeunit.domain.units.update import UpdateProgress
 
+TOKEN_GRACE: Final = timedelta(hours=24)
+"""How long a rotated token stays valid while the device does not use the new one."""
+
 
 @frozen
 class Unit:
     """``built_commit`` is the commit its nodes, schema, env and archive belong to (rulings 21);
     ``current_commit_version`` the one the device last reported. ``token_generation`` is the
-    ``gen`` its token must claim (rulings 16)."""
+    ``gen`` its token must claim; until ``old_token_until`` that of ``old_token_generation``, which
+    the device still holds after a rotation, is valid beside it (rulings 16)."""
 
     uuid: UnitId
     name: str
@@ -39,6 +44,8 @@ class Unit:
     state_datetime: datetime | None = None
     update: UpdateProgress = field(factory=UpdateProgress)
     token_generation: int = 0
+    old_token_generation: int | None = None
+    old_token_until: datetime | None = None
     is_online: bool = False
     last_seen_datetime: datetime | None = None
 
@@ -56,6 +63,33 @@ class Unit:
     def runs_built_version(self) -> bool:
         """Whether the device last reported the commit that everything is built for."""
         return self.built_commit is not None and self.current_commit_version == self.built_commit
+
+    def accepts_token(self, generation: int, now: datetime) -> bool:
+        """Whether a token of that generation opens this unit now."""
+        if generation == self.token_generation:
+            return True
+        until = self.old_token_until
+        return generation == self.old_token_generation and until is not None and now < until
+
+    def with_rotated_token(self, now: datetime) -> Unit:
+        """A new generation. Rotated twice before the device learnt of it, the one the device holds
+        stays the old one: nobody ever used what was made between."""
+        old = self.token_generation
+        if self.old_token_until is not None and now < self.old_token_until:
+            old = old if self.old_token_generation is None else self.old_token_generation
+        return evolve(
+            self,
+            token_generation=self.token_generation + 1,
+            old_token_generation=old,
+            old_token_until=now + TOKEN_GRACE,
+        )
+
+    def with_revoked_token(self) -> Unit:
+        """A new generation, and no other."""
+        return evolve(self.without_old_token(), token_generation=self.token_generation + 1)
+
+    def without_old_token(self) -> Unit:
+        return evolve(self, old_token_generation=None, old_token_until=None)
 
     def resource(self, *, permitted: bool = False) -> Resource:
         return Resource(

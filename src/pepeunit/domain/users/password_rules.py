@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from pepeunit.domain.names import DEFAULT_NAME_SYMBOLS, name_violations
@@ -13,7 +13,9 @@ PASSWORD_LENGTH_MAX: Final = 100
 DEFAULT_PASSWORD_SYMBOLS: Final = string.ascii_letters + string.digits + string.punctuation
 
 
-def login_violations(login: str, symbols: str = DEFAULT_NAME_SYMBOLS) -> Iterable[tuple[str, str]]:
+def login_violations(
+    login: str, symbols: Collection[str] = DEFAULT_NAME_SYMBOLS
+) -> Iterable[tuple[str, str]]:
     """All-digit logins are refused so that a login is never taken for a chat id (W19)."""
     yield from name_violations("login", login, symbols)
     if login.isdigit():
@@ -21,7 +23,7 @@ def login_violations(login: str, symbols: str = DEFAULT_NAME_SYMBOLS) -> Iterabl
 
 
 def password_violations(
-    password: str, symbols: str = DEFAULT_PASSWORD_SYMBOLS
+    password: str, symbols: Collection[str] = DEFAULT_PASSWORD_SYMBOLS
 ) -> Iterable[tuple[str, str]]:
     if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
         yield (
@@ -29,4 +31,4 @@ def password_violations(
             f"must have {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters",
         )
     if set(password) - set(symbols):
-        yield "password", "may contain only ASCII letters, digits and punctuation"
+        yield "password", "holds a character that is not allowed here"

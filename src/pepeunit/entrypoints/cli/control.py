@@ -23,7 +23,7 @@ from attrs import frozen
 
 from pepeunit.domain.errors import Conflict, Invalid, NotFound, Refused, Topic, Unavailable
 from pepeunit.domain.users.user import UserRole, UserStatus
-from pepeunit.entrypoints.cli.platform import Account, Accounts
+from pepeunit.entrypoints.cli.platform import Account, AccountChange, Accounts
 
 SOCKET: Final = "control.sock"
 SOCKET_PATH_BYTES_MAX: Final = 107
@@ -70,6 +70,7 @@ class ControlDoor:
             web.get("/accounts", self.everyone),
             web.post("/accounts", self.create),
             web.post("/passwords", self.reset_password),
+            web.post("/changes", self.change),
         )
 
     async def everyone(self, _: web.Request) -> web.Response:
@@ -93,6 +94,12 @@ class ControlDoor:
     async def reset_password(self, request: web.Request) -> web.Response:
         password = await self.accounts.reset_password((await request.json())["login"])
         return web.json_response({"password": password})
+
+    async def change(self, request: web.Request) -> web.Response:
+        wanted = await request.json()
+        change = AccountChange(wanted["change"])
+        await self.accounts.change(wanted["login"], change, wanted["transfer_to"])
+        return web.json_response({})
 
 
 @web.middleware
@@ -131,6 +138,12 @@ class RemoteAccounts:
 
     async def reset_password(self, login: str) -> str:
         return str((await self._ask("POST", "/passwords", {"login": login}))["password"])
+
+    async def change(
+        self, login: str, change: AccountChange, transfer_to: str | None = None
+    ) -> None:
+        wanted = {"login": login, "change": change.value, "transfer_to": transfer_to}
+        await self._ask("POST", "/changes", wanted)
 
     async def everyone(self) -> Sequence[Account]:
         return [

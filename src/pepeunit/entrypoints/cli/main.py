@@ -28,7 +28,13 @@ from pepeunit.entrypoints.cli.control import RemoteAccounts
 from pepeunit.entrypoints.cli.demo import demo
 from pepeunit.entrypoints.cli.narrator import Narrator
 from pepeunit.entrypoints.cli.operations import add_operations, chosen_data_dir
-from pepeunit.entrypoints.cli.platform import Accounts, Platform, Running, ServeOptions
+from pepeunit.entrypoints.cli.platform import (
+    AccountChange,
+    Accounts,
+    Platform,
+    Running,
+    ServeOptions,
+)
 
 DONE: Final = 0
 REFUSED: Final = 1
@@ -37,6 +43,14 @@ UNAVAILABLE: Final = 3
 INTERRUPTED: Final = 130
 STOP_SECONDS_MAX: Final = 4.8
 PORT_MAX: Final = 65535
+
+CHANGES: Final = {
+    AccountChange.PROMOTE: "make an account an administrator",
+    AccountChange.DEMOTE: "make an administrator a plain user",
+    AccountChange.BLOCK: "lock an account out, with its tokens and devices",
+    AccountChange.UNBLOCK: "let a blocked account in again",
+    AccountChange.DELETE: "delete an account with its repos and units, or hand them over",
+}
 
 if TYPE_CHECKING:
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -73,7 +87,8 @@ def parser(version: str) -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="where all state is kept (default: $XDG_DATA_HOME/pepeunit, "
-        "which is ~/.local/share/pepeunit unless set; pepeunit-demo for the demo)",
+        "which is ~/.local/share/pepeunit unless set; PU_DATA_DIR names another; "
+        "pepeunit-demo for the demo)",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
@@ -102,6 +117,12 @@ def parser(version: str) -> argparse.ArgumentParser:
     create.add_argument("--admin", action="store_true", help="make it an administrator")
     reset = add(actions, "reset-password", _reset_password, "print a new password, end sessions")
     reset.add_argument("login")
+    for change, text in CHANGES.items():
+        made = add(actions, change.value, _change, text)
+        made.add_argument("login")
+        made.set_defaults(change=change, transfer_to=None)
+        if change is AccountChange.DELETE:
+            made.add_argument("--transfer-to", metavar="LOGIN", help="who takes all its things")
     add(actions, "list", _everyone, "print all accounts")
     return top
 
@@ -168,6 +189,16 @@ async def _reset_password(platform: Platform, arguments: argparse.Namespace) -> 
         print(f"{arguments.login}: password {await accounts.reset_password(arguments.login)}")
 
     return await _with_accounts(platform, arguments, reset)
+
+
+async def _change(platform: Platform, arguments: argparse.Namespace) -> int:
+    change: AccountChange = arguments.change
+
+    async def apply(accounts: Accounts) -> None:
+        await accounts.change(arguments.login, change, arguments.transfer_to)
+        print(f"{arguments.login}: {change.value} done")
+
+    return await _with_accounts(platform, arguments, apply)
 
 
 async def _everyone(platform: Platform, arguments: argparse.Namespace) -> int:

@@ -58,6 +58,8 @@ def chosen_data_dir(arguments: argparse.Namespace, name: str = "pepeunit") -> Pa
     chosen: Path | None = arguments.data_dir
     if chosen is not None:
         return chosen.expanduser().absolute()
+    if name == "pepeunit" and (folder := os.environ.get("PU_DATA_DIR")):
+        return Path(folder).expanduser().absolute()
     shared = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(shared).expanduser().absolute() / name
 

@@ -53,6 +53,16 @@ class Account:
     create_datetime: datetime
 
 
+class AccountChange(enum.Enum):
+    """What the machine's holder may do to an account; the value is the command's word."""
+
+    PROMOTE = "promote"
+    DEMOTE = "demote"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    DELETE = "delete"
+
+
 class Accounts(Protocol):
     """The accounts, for whoever holds the machine. Passwords are one-time texts to hand over."""
 
@@ -62,6 +72,13 @@ class Accounts(Protocol):
 
     async def reset_password(self, login: str) -> str:
         """A new password; every token of the account ends. Raises ``NotFound``."""
+        ...
+
+    async def change(
+        self, login: str, change: AccountChange, transfer_to: str | None = None
+    ) -> None:
+        """``transfer_to`` is the login that takes a deleted account's things. Raises ``NotFound``
+        and ``Conflict`` (topics user, entity)."""
         ...
 
     async def everyone(self) -> Sequence[Account]: ...

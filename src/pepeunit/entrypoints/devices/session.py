@@ -91,7 +91,8 @@ class Session:
     """State that outlives a connection; at most one connection at a time.
 
     To the client go at most ``inflight_max`` unacknowledged QoS 1 messages; ``queue_messages_max``
-    and ``queue_bytes_max`` more wait, the oldest gives way, counted. QoS 0 never waits.
+    and ``queue_bytes_max`` more wait, the oldest gives way, counted. QoS 0 never waits, and
+    neither do commands for a unit that is away (rulings 22).
     """
 
     __slots__ = (
@@ -148,6 +149,8 @@ class Session:
         if subscription.no_local and message.publisher is self:
             return False
         wire = self.wire
+        if wire is None and self.hears_commands(subscription.parsed):
+            return False  # it stays in the outbox, which outlives this process
         if not (message.qos and subscription.qos):
             if wire is None:
                 return False

@@ -41,7 +41,7 @@ ABSENT: Final = (
 @frozen
 class AbsentDoor:
     def routes(self) -> Sequence[Route]:
-        return [Route.of(method, path, self.refuse) for method, path in ABSENT]
+        return [Route.of(method, path, self.refuse, changes=False) for method, path in ABSENT]
 
     async def refuse(self, agent: Agent) -> None:
         """Not in this version."""

@@ -20,6 +20,7 @@ from pepeunit.entrypoints.http.route import Door, Route
 from pepeunit.entrypoints.http.site import Site
 from pepeunit.entrypoints.http.swagger import SwaggerUi
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.audit.record_acts import RecordActs
 
 KEEPALIVE_SECONDS: Final = 75.0
 REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
@@ -31,11 +32,14 @@ def make_app(
     authenticate: Authentication,
     site: Site,
     version: str,
+    acts: RecordActs,
+    *,
     monitoring: Monitoring | None = None,
 ) -> web.Application:
     """Every route of every door, with and without a trailing slash, and their documentation.
 
-    ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent.
+    ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent;
+    ``acts`` tells of what was done.
     """
     around = Surroundings(site, monitoring.meter if monitoring else RequestMeter())
     app = web.Application(middlewares=[around.observe, around.refuse])
@@ -43,7 +47,7 @@ def make_app(
     large_bodies = asyncio.Semaphore(site.limits.large_bodies_max)
     routes = [route for door in doors for route in door.routes()]
     for route in routes:
-        serve = Endpoint(route, authenticate, lists, large_bodies, site).serve
+        serve = Endpoint(route, authenticate, lists, large_bodies, site, acts).serve
         for path in _both_forms(route, site):
             app.router.add_route(route.method, path, serve)
     _document(app, routes, site, version)

@@ -107,6 +107,7 @@ class DeviceDoor:
                 self.answer,
                 reads_token=False,
                 body_bytes_max=SMALL_BODY_BYTES_MAX,
+                changes=False,
             ),
         )
 

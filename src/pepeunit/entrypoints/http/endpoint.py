@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import NoneType
 from typing import Any, Final
+from uuid import UUID
 
 from aiohttp import web
 from attrs import frozen
@@ -19,7 +20,17 @@ from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.audit.record_acts import RecordActs
 
+COLLECTIONS: Final = {
+    "users/invites": "invites",
+    "users": "users",
+    "repository_registry": "registries",
+    "repos": "repos",
+    "units": "units",
+    "unit_nodes": "nodes",
+}
+"""By the first words of a path: what the ``uuid`` in it is one of."""
 TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
 
 
@@ -47,6 +58,7 @@ class Endpoint:
     lists: UnlimitedLists
     large_bodies: asyncio.Semaphore
     site: Site
+    acts: RecordActs
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         route = self.route
@@ -56,9 +68,28 @@ class Endpoint:
         parts = await self._decode(request, agent)
         query = parts.get("query")
         unlimited = isinstance(query, Paged) and query.is_unlimited
-        with self.lists.one_of(asked_from(request, self.site)) if unlimited else nullcontext():
-            answer = await route.operation(agent, **parts)
+        address = asked_from(request, self.site)
+        with self.lists.one_of(address) if unlimited else nullcontext():
+            async with self._act(agent, address, parts.get("path")):
+                answer = await route.operation(agent, **parts)
         return self._respond(request, answer)
+
+    def _act(self, agent: Agent, address: str, path: object) -> AbstractAsyncContextManager[object]:
+        """Nothing is told of looks, except of an administrator's at private things."""
+        route = self.route
+        if not route.changes and not agent.is_admin:
+            return nullcontext()
+        uuid = getattr(path, "uuid", None)
+        words = "/".join(route.path.split("/")[1:3])
+        collection = COLLECTIONS.get(words) or COLLECTIONS.get(route.tag)
+        return self.acts(
+            agent,
+            route.verb,
+            address,
+            changes=route.changes,
+            collection=collection,
+            uuid=uuid if isinstance(uuid, UUID) else None,
+        )
 
     async def _decode(self, request: web.Request, agent: Agent) -> dict[str, Any]:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
@@ -115,6 +146,8 @@ class Endpoint:
             raise BodyTooLarge(bytes_max) from None
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
+        except ConnectionResetError:
+            raise web.RequestPayloadError("the caller hung up") from None
 
     def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
         if isinstance(answer, File):

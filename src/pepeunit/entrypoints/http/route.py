@@ -52,7 +52,8 @@ class Route:
     """An operation below the API prefix, or below the application's when ``outside_api``.
 
     ``parts`` maps ``path``, ``query`` and ``body`` to the attrs classes that decode them;
-    ``body_bytes_max`` narrows the limit of the site.
+    ``body_bytes_max`` narrows the limit of the site. ``changes``: calls are told of in the audit
+    log; true for everything but GET unless said otherwise.
     ``answer`` is the model, ``None`` for 204 without a body, :class:`File` or :class:`Stream`.
     """
 
@@ -70,6 +71,7 @@ class Route:
     reads_token: bool
     outside_api: bool
     body_bytes_max: int | None
+    changes: bool
 
     @classmethod
     def of(
@@ -83,6 +85,7 @@ class Route:
         reads_token: bool = True,
         outside_api: bool = False,
         body_bytes_max: int | None = None,
+        changes: bool | None = None,
     ) -> Route:
         """Read the types from the operation's signature.
 
@@ -113,7 +116,13 @@ class Route:
             reads_token=reads_token,
             outside_api=outside_api,
             body_bytes_max=body_bytes_max,
+            changes=method != "GET" if changes is None else changes,
         )
+
+    @property
+    def verb(self) -> str:
+        """The name of the operation in the audit log."""
+        return f"{self.tag}.{self.operation.__name__}"
 
 
 class Door(Protocol):

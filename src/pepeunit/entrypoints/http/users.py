@@ -46,6 +46,7 @@ class OwnPath:
 class NewUser:
     login: str
     password: Secret
+    invite: Secret | None = None
 
 
 @frozen
@@ -97,9 +98,10 @@ class UserDoor:
         )
 
     async def create(self, agent: Agent, body: NewUser) -> UserModel:
-        """Register; for callers without a token."""
+        """Register; for callers without a token, and with an invite where one is needed."""
         require_kind(agent, AgentKind.BOT)  # a platform token too must be dropped first
-        return user_model(await self.sign_up(agent, body.login, body.password))
+        user = await self.sign_up(agent, body.login, body.password, invite=body.invite)
+        return user_model(user)
 
     async def authenticate(self, agent: Agent, body: SignInBody, call: Call) -> TokenModel:
         """Exchange a login and password for a token; throttled per account and address."""

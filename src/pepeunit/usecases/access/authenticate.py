@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import hmac
+from datetime import datetime
 
 from attrs import frozen
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims, UserClaims, read_claims
 from pepeunit.domain.errors import Unauthenticated
+from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import UserStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
+from pepeunit.ports.sessions import Sessions
 from pepeunit.ports.tokens import TokenSigner
 
 
 @frozen
 class Authenticate:
-    """No token, or an empty one, is the anonymous agent; a bad one is always refused."""
+    """No token, or an empty one, is the anonymous agent; a bad one is always refused.
+
+    The first use of a rotated unit token ends the old one and the sessions it opened.
+    """
 
     database: Database
     tokens: TokenSigner
     clock: Clock
+    sessions: Sessions
     domain: str
 
     async def __call__(self, token: str | None) -> Agent:
@@ -29,17 +36,30 @@ class Authenticate:
         one whose subject is gone or blocked."""
         if not token:
             return ANONYMOUS
-        claims = read_claims(self.tokens.verify(token), self.clock())
+        now = self.clock()
+        claims = read_claims(self.tokens.verify(token), now)
         async with self.database.read() as rows:
             match claims:
                 case UserClaims():
                     return await _user(rows, claims)
                 case UnitClaims():
-                    return await _unit(rows, claims)
+                    unit = await _unit(rows, claims, now)
                 case BackendClaims():
                     if not hmac.compare_digest(claims.domain.encode(), self.domain.encode()):
                         raise Unauthenticated("token is for another instance")
                     return BACKEND
+        if unit.old_token_until is not None and claims.generation == unit.token_generation:
+            await self._end_old_token(unit)
+        return Agent.unit(unit.uuid).named(unit.name)
+
+    async def _end_old_token(self, seen: Unit) -> None:
+        async with self.database.begin() as tx:
+            unit = await tx.units.get(seen.uuid, for_update=True)
+            is_first = unit is not None and unit.old_token_until is not None
+            if unit is None or not is_first or unit.token_generation != seen.token_generation:
+                return
+            await tx.units.put(unit.without_old_token())
+        await self.sessions.kick(seen.uuid)
 
 
 async def _user(rows: Collections, claims: UserClaims) -> Agent:
@@ -49,16 +69,16 @@ async def _user(rows: Collections, claims: UserClaims) -> Agent:
     is_kept = claims.token_id is not None and claims.token_id == user.kept_token_id
     if claims.generation != user.token_generation and not is_kept:
         raise Unauthenticated("token is revoked")
-    return Agent.user(user.uuid, user.role, claims.token_id)
+    return Agent.user(user.uuid, user.role, claims.token_id).named(user.login)
 
 
-async def _unit(rows: Collections, claims: UnitClaims) -> Agent:
+async def _unit(rows: Collections, claims: UnitClaims, now: datetime) -> Unit:
     unit = await rows.units.get(claims.uuid)
     if unit is None:
         raise Unauthenticated("agent is blocked or not found")
     creator = await rows.users.get(unit.creator_uuid)
     if creator is None or creator.status is UserStatus.BLOCKED:
         raise Unauthenticated("agent is blocked or not found")
-    if claims.generation != unit.token_generation:
+    if not unit.accepts_token(claims.generation, now):
         raise Unauthenticated("token is revoked")
-    return Agent.unit(unit.uuid)
+    return unit

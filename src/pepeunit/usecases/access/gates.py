@@ -6,11 +6,12 @@ Each gate returns the thing or raises ``NotFound`` (absent or invisible, one tex
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.permission import PermissionEntity
-from pepeunit.domain.access.policy import Action, Resource, require
+from pepeunit.domain.access.policy import Action, Resource, require, uses_bypass
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import NotFound
@@ -23,6 +24,9 @@ from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.database import Collections
 from pepeunit.ports.paging import Slice
 from pepeunit.ports.repos import RepoQuery
+from pepeunit.usecases.audit.act import current_act
+
+KINDS: Final = {"repo": "Repo", "unit": "Unit", "node": "UnitNode"}
 
 
 async def _decide(
@@ -31,6 +35,10 @@ async def _decide(
     if thing.visibility is Visibility.PRIVATE and agent.uuid is not None:
         thing = thing.for_agent(permitted=await rows.permissions.exists(agent.uuid, uuid))
     require(agent, action, thing)
+    if thing.visibility is Visibility.PRIVATE and uses_bypass(agent, thing):
+        act = current_act()
+        if act is not None:
+            act.shown(KINDS[thing.name], uuid, thing.creator)
 
 
 async def repo_for(

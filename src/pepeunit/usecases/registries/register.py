@@ -17,6 +17,7 @@ from pepeunit.domain.registries.registry import GitPlatform, Registry
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.ports.identifiers import NewUuid
+from pepeunit.usecases.access.quotas import UNLIMITED, Quotas
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.synchronise import Synchronise
@@ -33,6 +34,7 @@ class RegisterRegistry:
     clock: Clock
     new_uuid: NewUuid
     wait_seconds: float
+    quotas: Quotas = UNLIMITED
 
     async def __call__(
         self,
@@ -45,7 +47,7 @@ class RegisterRegistry:
         """The stored row; a failed sync shows in its status, not as an error.
 
         Raises ``Invalid`` (topic registry) with every broken rule, ``Conflict`` when the URL is
-        registered already.
+        registered already, ``OverLimit`` (topic entity) for a used-up quota.
         """
         require_kind(agent, AgentKind.USER)
         violations = [
@@ -79,6 +81,8 @@ class RegisterRegistry:
             owner = UserId(registry.creator_uuid) if registry.creator_uuid else None
             slot = self.keyring.seal(registry.uuid, owner, credentials, status) if owner else None
         async with self.database.begin() as tx:
+            if registry.creator_uuid is not None:
+                await self.quotas.check_registry(tx, registry.creator_uuid)
             await tx.registries.put(registry)
             if slot is not None:
                 await tx.registries.put_credentials(slot)

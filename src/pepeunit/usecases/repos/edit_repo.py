@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from attrs import asdict, evolve, frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
@@ -9,7 +11,7 @@ from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RepoId
-from pepeunit.domain.names import name_violations
+from pepeunit.domain.names import DEFAULT_NAME_SYMBOLS, name_violations
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.repos.repo import Repo, update_rule_violations
 from pepeunit.domain.repos.target import target_rule
@@ -45,6 +47,7 @@ class EditRepo:
     programs: Programs
     followers: UpdateFollowers
     clock: Clock
+    name_symbols: Collection[str] = DEFAULT_NAME_SYMBOLS
 
     async def __call__(self, agent: Agent, uuid: RepoId, changes: RepoChanges) -> Repo:
         """Raises ``Invalid`` (topics repo, git, entity) and ``Conflict`` for a taken name."""
@@ -61,7 +64,7 @@ class EditRepo:
     async def _check(self, rows: Collections, before: Repo, repo: Repo) -> None:
         violations = [*update_rule_violations(repo)]
         if repo.name != before.name:
-            violations += name_violations("name", repo.name)
+            violations += name_violations("name", repo.name, self.name_symbols)
         if violations:
             raise Invalid(violations, Topic.REPO)
         widest = await rows.units.widest_visibility(repo.uuid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from attrs import frozen
@@ -12,7 +13,7 @@ from pepeunit.domain.access.policy import Action, require_kind
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Forbidden, Invalid, Topic
 from pepeunit.domain.ids import PermissionId, RepoId, UnitId
-from pepeunit.domain.names import name_violations
+from pepeunit.domain.names import DEFAULT_NAME_SYMBOLS, name_violations
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.units.env import DeviceSecrets, StoredEnv
@@ -21,6 +22,7 @@ from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
 from pepeunit.ports.identifiers import NewSecret, NewUuid
 from pepeunit.usecases.access.gates import registry_of, repo_for
+from pepeunit.usecases.access.quotas import UNLIMITED, Quotas
 from pepeunit.usecases.units.env import EnvVault
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.programs import Program, Programs
@@ -43,10 +45,14 @@ class UnitRules:
     """The checks that creating and editing share."""
 
     programs: Programs
+    name_symbols: Collection[str] = DEFAULT_NAME_SYMBOLS
 
     async def check(self, rows: Collections, unit: Unit, repo: Repo) -> Program:
         """The unit's program. Raises ``Invalid`` with what is wrong with the settings."""
-        violations = [*name_violations("name", unit.name), *version_choice_violations(unit)]
+        violations = [
+            *name_violations("name", unit.name, self.name_symbols),
+            *version_choice_violations(unit),
+        ]
         if violations:
             raise Invalid(violations, Topic.UNIT)
         if unit.visibility_level.is_wider_than(repo.visibility_level):
@@ -67,9 +73,11 @@ class CreateUnit:
     clock: Clock
     new_uuid: NewUuid
     new_secret: NewSecret
+    quotas: Quotas = UNLIMITED
 
     async def __call__(self, agent: Agent, repo_uuid: RepoId, settings: UnitSettings) -> Unit:
-        """Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name."""
+        """Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name,
+        ``OverLimit`` (topic entity) for a used-up quota."""
         require_kind(agent, AgentKind.USER)
         creator = agent.user_id
         if creator is None:
@@ -93,6 +101,7 @@ class CreateUnit:
             program = await self.rules.check(rows, unit, repo)
         secrets = DeviceSecrets(self.new_secret(), self.new_secret())
         async with self.database.begin() as tx:
+            await self.quotas.check_unit(tx, creator)
             await tx.units.put(unit)
             await self.vault.put(tx, unit.uuid, StoredEnv(secrets))
             await tx.permissions.put(

@@ -7,17 +7,25 @@ from attrs import evolve, frozen
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.access.policy import require_admin
 from pepeunit.domain.access.scope import Scope
-from pepeunit.domain.errors import Conflict, NotFound, Topic
+from pepeunit.domain.errors import Conflict, Topic
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import User, UserStatus
 from pepeunit.ports.database import Database
 from pepeunit.ports.sessions import Sessions
 from pepeunit.ports.units import UnitQuery
+from pepeunit.usecases.users.administrators import (
+    lock_administrators,
+    refuse_last_administrator,
+)
+from pepeunit.usecases.users.sign_out import user_to_change, with_tokens_ended
 
 
 @frozen
 class BlockUser:
-    """Ends the account's tokens and disconnects its units at once (W22)."""
+    """Ends the account's tokens and disconnects its units at once (W22).
+
+    Raises ``Conflict`` (topic user) for oneself and for the last administrator.
+    """
 
     database: Database
     sessions: Sessions
@@ -27,15 +35,10 @@ class BlockUser:
         if uuid == agent.user_id:
             raise Conflict("you cannot block yourself", Topic.USER)
         async with self.database.begin() as tx:
-            user = await tx.users.get(uuid, for_update=True)
-            if user is None:
-                raise NotFound("user not found")
-            user = evolve(
-                user,
-                status=UserStatus.BLOCKED,
-                token_generation=user.token_generation + 1,
-                kept_token_id=None,
-            )
+            await lock_administrators(tx)
+            user = await user_to_change(tx, uuid)
+            await refuse_last_administrator(tx, user)
+            user = evolve(with_tokens_ended(user), status=UserStatus.BLOCKED)
             await tx.users.put(user)
             units = await tx.units.find(UnitQuery(scope=Scope(everything=True), creator_uuid=uuid))
         for unit in units.items:
@@ -50,9 +53,7 @@ class UnblockUser:
     async def __call__(self, agent: Agent, uuid: UserId) -> User:
         require_admin(agent)
         async with self.database.begin() as tx:
-            user = await tx.users.get(uuid, for_update=True)
-            if user is None:
-                raise NotFound("user not found")
+            user = await user_to_change(tx, uuid)
             status = UserStatus.VERIFIED if user.telegram_chat_id else UserStatus.UNVERIFIED
             user = evolve(user, status=status)
             await tx.users.put(user)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from attrs import evolve, frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import require_kind
 from pepeunit.domain.errors import Forbidden, Invalid, NotFound, Topic
 from pepeunit.domain.ids import UserId
-from pepeunit.domain.users.password_rules import login_violations, password_violations
+from pepeunit.domain.names import DEFAULT_NAME_SYMBOLS
+from pepeunit.domain.users.password_rules import (
+    DEFAULT_PASSWORD_SYMBOLS,
+    login_violations,
+    password_violations,
+)
 from pepeunit.domain.users.user import User
 from pepeunit.ports.database import Database
 from pepeunit.ports.passwords import PasswordHasher
@@ -20,6 +27,8 @@ class EditUser:
 
     database: Database
     passwords: PasswordHasher
+    name_symbols: Collection[str] = DEFAULT_NAME_SYMBOLS
+    password_symbols: Collection[str] = DEFAULT_PASSWORD_SYMBOLS
 
     async def __call__(
         self,
@@ -32,8 +41,8 @@ class EditUser:
         token of the account. Raises ``Invalid`` (topic user), ``Conflict``, ``Forbidden``."""
         require_kind(agent, AgentKind.USER)
         violations = [
-            *(login_violations(login) if login else ()),
-            *(password_violations(password) if password else ()),
+            *(login_violations(login, self.name_symbols) if login else ()),
+            *(password_violations(password, self.password_symbols) if password else ()),
         ]
         if violations:
             raise Invalid(violations, Topic.USER)

@@ -16,6 +16,7 @@ from pepeunit.ports.identifiers import NewUuid
 from pepeunit.ports.passwords import PasswordHasher
 from pepeunit.ports.throttle import Throttle
 from pepeunit.ports.tokens import TokenSigner
+from pepeunit.usecases.audit.act import note_sign_in
 
 
 @frozen
@@ -40,6 +41,7 @@ class SignIn:
             self.throttle.record(key)
         async with self.database.read() as rows:
             user = await rows.users.by_login(login)
+        note_sign_in(user.uuid if user else None, login)
         fits = await self.passwords.verify(password, user.password_hash if user else None)
         if user is None or not fits or user.status is UserStatus.BLOCKED:
             raise Forbidden("login or password is wrong")

@@ -1,0 +1,1 @@
+"""The record of who did what, written where no use case can forget it."""
