@@ -25,7 +25,7 @@ FAULTS = {
     "W20": "unknown login and wrong password could be told apart",
     "W22": "blocking an account left its units connected",
     "W24": "lists without a bound",
-    "W25": "registration was open to all and nothing bounded what a person makes",
+    "W25": "no quotas at all, registration open and unlimited",
     "W26": "a password change left all tokens valid",
     "W27": "the link to the broker is plain TCP only",
     "W28": "revoked rights lived on in caches and subscriptions",

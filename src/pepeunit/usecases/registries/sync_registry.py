@@ -25,6 +25,8 @@ from pepeunit.usecases.updates.update_repo import UpdateFollowers
 log = logging.getLogger(__name__)
 
 FAILED_REST_SECONDS = 600.0
+POLLS_MAX = 8
+"""Remotes asked at the same time: one that hangs must not hold the others up."""
 
 
 @frozen
@@ -149,7 +151,13 @@ class PollRemotes:
         """How many registries had moved."""
         async with self.database.read() as rows:
             uuids = await rows.registries.all_ids()
-        return sum([await self._poll(uuid) for uuid in uuids])
+        turns = asyncio.Semaphore(POLLS_MAX)
+
+        async def poll(uuid: RegistryId) -> bool:
+            async with turns:
+                return await self._poll(uuid)
+
+        return sum(await asyncio.gather(*map(poll, uuids)))
 
     async def _poll(self, uuid: RegistryId) -> bool:
         async with self.database.read() as rows:
