@@ -11,6 +11,7 @@ import pytest
 
 from pepeunit.domain.errors import Invalid
 from pepeunit.entrypoints.settings import OTHER_NAMES, WITHOUT_USE, Settings, known_settings
+from pepeunit.entrypoints.settings_operations import LOCAL_NETWORKS
 from pepeunit.entrypoints.settings_page import settings_page
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -199,7 +200,25 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
     ("PU_GRAFANA_ADMIN_USER", "grafana.admin_user", "admin", "u", "u", ANY_TEXT),
     ("PU_GRAFANA_ADMIN_PASSWORD", "grafana.admin_password", "", "p", "p", ANY_TEXT),
     ("PU_GRAFANA_LIMIT_UNIT_NODE_PER_ONE_PANEL", "grafana.nodes_per_panel_max", 10, "5", 5, "0"),
+    ("PU_LOG_FORMAT", "operations.log_format", "text", "json", "json", "xml"),
+    ("PU_LOG_LEVEL", "operations.log_level", "info", "debug", "debug", "loud"),
+    ("PU_TLS_CERT", "operations.tls_cert", None, "/tls/cert.pem", "/tls/cert.pem", ANY_TEXT),
+    ("PU_TLS_KEY", "operations.tls_key", None, "/tls/key.pem", "/tls/key.pem", ANY_TEXT),
+    ("PU_MQTT_TLS_PORT", "operations.mqtt_tls_port", None, "8883", 8883, "65536"),
+    (
+        "PU_METRICS_NETWORKS",
+        "operations.metrics_networks",
+        LOCAL_NETWORKS,
+        "10.1.0.0/16",
+        ("10.1.0.0/16",),
+        "everyone",
+    ),
 ]
+WITH = {
+    "PU_TLS_KEY": {"PU_TLS_CERT": "/tls/cert.pem"},
+    "PU_MQTT_TLS_PORT": {"PU_TLS_CERT": "/tls/cert.pem"},
+}
+"""What a setting needs beside it."""
 NAMES = [row[0] for row in TABLE]
 
 
@@ -226,12 +245,13 @@ def test_a_setting_has_its_default_takes_good_texts_and_refuses_bad_ones(
     name, path, default, good, value, bad = row
     assert at(load()[0], path) == default
     extra = {"PU_ARGON2_LANES": "1"} if name == "PU_ARGON2_MEMORY_KIB" and good == "32" else {}
-    assert at(load(**{name: good, **extra})[0], path) == value
-    assert at(load(**{name: f" {good} "})[0], path) == value
+    beside = WITH.get(name, {})
+    assert at(load(**{name: good, **extra, **beside})[0], path) == value
+    assert at(load(**{name: f" {good} ", **beside})[0], path) == value
     assert at(load(**{name: "  "})[0], path) == default
     if bad is not ANY_TEXT:
         with pytest.raises(Invalid) as refusal:
-            load(**{name: bad})
+            load(**{name: bad, **beside})
         assert [violated for violated, _ in refusal.value.violations] == [name]
 
 

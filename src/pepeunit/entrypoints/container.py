@@ -19,6 +19,7 @@ from pepeunit.usecases.audit.read_audit import ListAudit, PurgeAudit
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
+from pepeunit.usecases.instance.backlog import CountBacklog
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.admit_device import AdmitDevice
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
@@ -493,3 +494,5 @@ class UseCases(containers.DeclarativeContainer):
     presence = One(TrackPresence, database=database, drain=drain, clock=clock)
 
     get_metrics = One(GetMetrics, database=database, clock=clock)
+    count_backlog = One(CountBacklog, database=database, clock=clock)
+    journal = ports.journal

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
+from uuid import UUID
 
 import attrs
 from aiohttp import web
@@ -11,6 +12,8 @@ from dependency_injector import providers
 
 from pepeunit import __version__
 from pepeunit.codecs.rest.instance import FeatureFlagsModel
+from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.ids import UserId
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import KIB, UseCases
 from pepeunit.entrypoints.devices.endpoint import Endpoint
@@ -23,6 +26,8 @@ from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
+from pepeunit.entrypoints.http.meter import RequestMeter
+from pepeunit.entrypoints.http.monitoring import Monitoring
 from pepeunit.entrypoints.http.nodes import NodeDoor
 from pepeunit.entrypoints.http.permissions import PermissionDoor
 from pepeunit.entrypoints.http.readme import ReadmeDoor
@@ -34,9 +39,14 @@ from pepeunit.entrypoints.http.site import HttpLimits, Site
 from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
+from pepeunit.entrypoints.measurements import Measurements
 from pepeunit.entrypoints.settings import Settings
+from pepeunit.usecases.instance.readiness import CheckReadiness
 
 D = TypeVar("D")
+
+NOBODY: Final = UserId(UUID(int=0))
+"""Looked up to see whether the database answers."""
 
 DOORS: tuple[type[Door], ...] = (
     AccountDoor,
@@ -71,7 +81,34 @@ def filled(use: UseCases, door: type[D], **given: Any) -> D:
     return door(**found, **given)
 
 
-def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.AppRunner:
+def monitoring_of(use: UseCases, settings: Settings, endpoint: Endpoint) -> Monitoring:
+    """Readiness and metrics over the running parts."""
+    database, journal = use.database(), use.journal()
+
+    async def answers() -> None:
+        async with database.read() as rows:
+            await rows.users.get(NOBODY)
+
+    async def listens() -> None:
+        if not endpoint.is_listening:
+            raise Unavailable("MQTT endpoint", "does not listen")
+
+    checks = {"database": answers, "journal": journal.check, "endpoint": listens}
+    measure = Measurements(endpoint, use.ingest(), journal, use.count_backlog())
+    return Monitoring(
+        CheckReadiness(checks),
+        measure if settings.features.prometheus_enable else None,
+        tuple(ip_network(text) for text in settings.operations.metrics_networks),
+        RequestMeter(),
+    )
+
+
+def rest_runner(
+    use: UseCases,
+    settings: Settings,
+    facts: InstanceFacts,
+    monitoring: Monitoring | None = None,
+) -> web.AppRunner:
     """REST, its documentation and the instance page, ready to be put on a site."""
     requests = settings.requests
     site = Site(
@@ -85,11 +122,16 @@ def rest_runner(use: UseCases, settings: Settings, facts: InstanceFacts) -> web.
         ),
     )
     # what this version can do, whatever the settings wish for
-    flags = FeatureFlagsModel()
+    flags = FeatureFlagsModel(
+        pu_ff_prometheus_enable=monitoring is not None and monitoring.measure is not None
+    )
     instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
     doors: list[Door] = [filled(use, door) for door in DOORS]
     doors += [instance, AbsentDoor()]
-    return make_runner(make_app(doors, use.authenticate(), site, __version__, use.record_acts()))
+    app = make_app(
+        doors, use.authenticate(), site, __version__, use.record_acts(), monitoring=monitoring
+    )
+    return make_runner(app)
 
 
 def device_endpoint(use: UseCases, settings: Settings) -> Endpoint:

@@ -12,6 +12,7 @@ import logging
 import os
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from ipaddress import ip_address
@@ -24,10 +25,11 @@ from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
-from pepeunit.entrypoints.doors import device_endpoint, rest_runner
+from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
 from pepeunit.entrypoints.parts import load_settings, now, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
+from pepeunit.entrypoints.tls import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Running:
     http_port: int
     use: UseCases
     one_time_password: str | None
+    tls: Certificate | None = None
 
     @property
     def local_host(self) -> str:
@@ -63,7 +66,8 @@ class Running:
 
     @property
     def base_url(self) -> str:
-        return f"http://{self.local_host}:{self.http_port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{self.local_host}:{self.http_port}"
 
 
 @asynccontextmanager
@@ -76,8 +80,15 @@ async def running(
         log.warning("%s", warning)
     _allow_open_files()
     host, http_port = settings.site.http_host, settings.site.http_port
-    for port, option in ((http_port, "--http-port"), (settings.mqtt.port, "--mqtt-port")):
+    operations, mqtt_tls_port = settings.operations, settings.operations.mqtt_tls_port
+    ports = {"--http-port": http_port, "--mqtt-port": settings.mqtt.port}
+    if mqtt_tls_port is not None:
+        ports["PU_MQTT_TLS_PORT"] = mqtt_tls_port
+    for option, port in ports.items():
         _refuse_taken(host, port, option)
+    tls = None
+    if operations.tls_cert is not None:
+        tls = Certificate.load(operations.tls_cert, operations.tls_key)
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(use_cases(settings, facts, installation))
         first = settings.features.first_user_admin
@@ -88,12 +99,16 @@ async def running(
             log.info("stored %d samples that a previous run had only journalled", replayed)
         await stack.enter_async_context(_flushing(use))
         endpoint = device_endpoint(use, settings)
-        await endpoint.start(host, settings.mqtt.port)
         stack.push_async_callback(endpoint.stop)
-        await stack.enter_async_context(_http(use, settings, facts))
+        await endpoint.start(host, settings.mqtt.port)
+        if tls is not None and mqtt_tls_port is not None:
+            await endpoint.listen(host, mqtt_tls_port, tls.context)
+        monitoring = monitoring_of(use, settings, endpoint)
+        runner = rest_runner(use, settings, facts, monitoring)
+        await stack.enter_async_context(_http(runner, settings, tls.context if tls else None))
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
-        yield Running(settings, facts, host, http_port, use, password)
+        yield Running(settings, facts, host, http_port, use, password, tls)
 
 
 def _allow_open_files() -> None:
@@ -117,8 +132,9 @@ def _refuse_taken(host: str, port: int, option: str) -> None:
 
 
 @asynccontextmanager
-async def _http(use: UseCases, settings: Settings, facts: InstanceFacts) -> AsyncIterator[None]:
-    runner = rest_runner(use, settings, facts)
+async def _http(
+    runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext | None
+) -> AsyncIterator[None]:
     await runner.setup()
     try:
         site = web.TCPSite(
@@ -126,6 +142,7 @@ async def _http(use: UseCases, settings: Settings, facts: InstanceFacts) -> Asyn
             settings.site.http_host,
             settings.site.http_port,
             shutdown_timeout=HTTP_STOP_SECONDS,
+            ssl_context=tls,
         )
         await site.start()
         yield

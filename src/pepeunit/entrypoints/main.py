@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+
+from attrs import frozen
 
 from pepeunit import __version__
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.postgres.migrations import current_revision, migrate
+from pepeunit.entrypoints.backups import backup, restore
+from pepeunit.entrypoints.checkup import examine
 from pepeunit.entrypoints.cli.accounts import StoredAccounts
 from pepeunit.entrypoints.cli.control import serve_control
 from pepeunit.entrypoints.cli.main import run
-from pepeunit.entrypoints.cli.platform import Accounts, Platform, Running, ServeOptions
+from pepeunit.entrypoints.cli.platform import (
+    Accounts,
+    Finding,
+    Platform,
+    ReferenceSecrets,
+    Running,
+    ServeOptions,
+)
 from pepeunit.entrypoints.container import UseCases
+from pepeunit.entrypoints.importing import import_reference
 from pepeunit.entrypoints.lifespan import running
+from pepeunit.entrypoints.log_lines import write_log
 from pepeunit.entrypoints.parts import database_url, load_settings, new_secret, use_cases
+from pepeunit.entrypoints.settings import Settings, known_settings
 from pepeunit.entrypoints.settings_page import settings_in_effect
+from pepeunit.entrypoints.tls import Certificate
 from pepeunit.usecases.users.first_admin import ADMIN_LOGIN
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -45,9 +65,13 @@ def _environment(options: ServeOptions) -> Mapping[str, str]:
 @asynccontextmanager
 async def serve(options: ServeOptions) -> AsyncIterator[Running]:
     with _installation(options.data_dir) as installation:
+        environment = _environment(options)
+        if options.is_logging:
+            _log(installation, environment)
         async with (
-            running(installation, _environment(options)) as up,
+            running(installation, environment) as up,
             serve_control(options.data_dir, _accounts(up.use)),
+            _reloading(up.tls),
         ):
             base_url = up.base_url + up.facts.app_prefix
             yield Running(
@@ -58,6 +82,32 @@ async def serve(options: ServeOptions) -> AsyncIterator[Running]:
                 login=ADMIN_LOGIN if up.one_time_password else None,
                 one_time_password=up.one_time_password,
             )
+
+
+def _log(installation: Installation, environment: Mapping[str, str]) -> None:
+    stored = {**installation.keys, **installation.facts}
+    settings, _ = Settings.load(environment, stored)
+    secrets = [*installation.keys.values()]
+    secrets += [environment.get(known.name, "") for known in known_settings() if known.secret]
+    write_log(settings.operations.log_format, settings.operations.log_level, secrets)
+
+
+@asynccontextmanager
+async def _reloading(certificate: Certificate | None) -> AsyncIterator[None]:
+    """SIGHUP reads the certificate again."""
+    loop = asyncio.get_running_loop()
+    if certificate is None:
+        loop.add_signal_handler(signal.SIGHUP, _nothing_to_reload)
+    else:
+        loop.add_signal_handler(signal.SIGHUP, certificate.reload)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+def _nothing_to_reload() -> None:
+    log.info("SIGHUP: no certificate is set, nothing is read again")
 
 
 def _accounts(use: UseCases) -> StoredAccounts:
@@ -95,8 +145,31 @@ def config(data_dir: Path) -> str:
     return "\n".join([settings_in_effect(settings), *warnings])
 
 
+@frozen
+class StoredOperations:
+    """Implements :class:`~pepeunit.entrypoints.cli.platform.Operations`."""
+
+    def examine(self, data_dir: Path) -> AsyncIterator[Finding]:
+        return examine(data_dir)
+
+    async def backup(
+        self, data_dir: Path, file: Path, *, with_keys: bool, with_mirrors: bool
+    ) -> Sequence[str]:
+        return await backup(data_dir, file, with_keys=with_keys, with_mirrors=with_mirrors)
+
+    async def restore(self, data_dir: Path, file: Path, keys: Path | None) -> Sequence[str]:
+        return await restore(data_dir, file, keys)
+
+    async def import_reference(
+        self, data_dir: Path, database_url: str, secrets: ReferenceSecrets, *, is_dry_run: bool
+    ) -> Sequence[str]:
+        return await import_reference(data_dir, database_url, secrets, is_dry_run=is_dry_run)
+
+
 def main() -> None:
-    platform = Platform(__version__, serve, bring_up_to_date, open_accounts, config)
+    platform = Platform(
+        __version__, serve, bring_up_to_date, open_accounts, config, StoredOperations()
+    )
     sys.exit(run(sys.argv[1:], platform))
 
 

@@ -76,7 +76,7 @@ def load_settings(
     devices, mqtt = settings.devices, settings.mqtt
     facts = InstanceFacts(
         domain=domain,
-        is_secure=settings.site.secure,
+        is_secure=settings.site.secure or settings.operations.tls_cert is not None,
         mqtt_host=mqtt.host or _own_address(settings.site.http_host),
         mqtt_port=mqtt.port,
         app_prefix=settings.site.app_prefix,

@@ -32,6 +32,7 @@ from pepeunit.entrypoints.settings_integrations import (
     GrafanaSettings,
     TelegramSettings,
 )
+from pepeunit.entrypoints.settings_operations import OperationSettings
 
 REQUIRED: Final = ("PU_SECRET_KEY", "PU_ENCRYPT_KEY", "PU_STATIC_SALT")
 """Made at the first start and kept in the data directory."""
@@ -74,6 +75,7 @@ class Settings:
     pipes: PipeSettings = field(factory=PipeSettings)
     telegram: TelegramSettings = field(factory=TelegramSettings)
     grafana: GrafanaSettings = field(factory=GrafanaSettings)
+    operations: OperationSettings = field(factory=OperationSettings)
 
     @classmethod
     def load(
@@ -168,4 +170,14 @@ def _clashes(settings: Settings) -> list[tuple[str, str]]:
         found.append(("PU_ENCRYPT_KEYS", f"{FIRST_KEY_ID} is another key than PU_ENCRYPT_KEY"))
     if settings.people.argon2_memory_kib < 8 * settings.people.argon2_lanes:
         found.append(("PU_ARGON2_MEMORY_KIB", "at least 8 for each of PU_ARGON2_LANES"))
+    operations = settings.operations
+    if operations.tls_cert is None:
+        for name, value in (
+            ("PU_TLS_KEY", operations.tls_key),
+            ("PU_MQTT_TLS_PORT", operations.mqtt_tls_port),
+        ):
+            if value is not None:
+                found.append((name, "needs a certificate: set PU_TLS_CERT"))
+    elif operations.mqtt_tls_port == settings.mqtt.port:
+        found.append(("PU_MQTT_TLS_PORT", "must be another port than PU_MQTT_PORT"))
     return found

@@ -32,6 +32,15 @@ class Journal(Protocol):
         """Records before ``position`` are stored elsewhere: remember that, free their space."""
         ...
 
+    async def check(self) -> None:
+        """Return when records can be appended now. Raises ``Unavailable`` otherwise."""
+        ...
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that were appended and are not released."""
+        ...
+
     @property
     def released(self) -> int:
         """The position up to which records were released, across restarts."""

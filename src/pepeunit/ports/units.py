@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import RepoId, UnitId
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.units.unit import Unit
+from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.ports.nodes import NodeQuery
 from pepeunit.ports.paging import WHOLE, Order, Page, Slice
 
@@ -76,6 +77,10 @@ class Units(Protocol):
 
     async def overdue(self, sent_before: datetime, limit: int) -> Sequence[UnitId]:
         """Units whose Update was sent before that moment and not answered."""
+        ...
+
+    async def update_statuses(self) -> Mapping[UpdateStatus | None, int]:
+        """How many units there are by the status of their update."""
         ...
 
     async def with_old_token_before(self, moment: datetime, limit: int) -> Sequence[UnitId]:

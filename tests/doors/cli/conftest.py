@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,14 @@ from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.entrypoints.cli.accounts import StoredAccounts
-from pepeunit.entrypoints.cli.platform import Accounts, Platform, Running, ServeOptions
+from pepeunit.entrypoints.cli.platform import (
+    Accounts,
+    Finding,
+    Platform,
+    ReferenceSecrets,
+    Running,
+    ServeOptions,
+)
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.updates.build import Builder
@@ -67,6 +74,8 @@ class Served:
     when_up: Callable[[], None] | None = None
     seen: list[ServeOptions] = field(factory=list)
     stopped: int = 0
+    findings: Sequence[Finding] = ()
+    secrets: ReferenceSecrets | None = None
 
     @asynccontextmanager
     async def serve(self, options: ServeOptions) -> AsyncIterator[Running]:
@@ -103,8 +112,26 @@ class Served:
             raise self.failure
         return f"data {data_dir}"
 
+    async def examine(self, data_dir: Path) -> AsyncIterator[Finding]:
+        for finding in self.findings:
+            yield finding
+
+    async def backup(
+        self, data_dir: Path, file: Path, *, with_keys: bool, with_mirrors: bool
+    ) -> Sequence[str]:
+        return [f"backup {file} {with_keys} {with_mirrors}"]
+
+    async def restore(self, data_dir: Path, file: Path, keys: Path | None) -> Sequence[str]:
+        return [f"restore {file} {keys}"]
+
+    async def import_reference(
+        self, data_dir: Path, database_url: str, secrets: ReferenceSecrets, *, is_dry_run: bool
+    ) -> Sequence[str]:
+        self.secrets = secrets
+        return [f"import {database_url} {is_dry_run}"]
+
     def platform(self) -> Platform:
-        return Platform("9.8.7", self.serve, self.migrate, self.open_accounts, self.config)
+        return Platform("9.8.7", self.serve, self.migrate, self.open_accounts, self.config, self)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from pepeunit.domain.errors import Invalid, NotFound, Unavailable
 from pepeunit.entrypoints.cli.main import run
+from pepeunit.entrypoints.cli.platform import Finding, ReferenceSecrets, Verdict
 from tests.doors.cli.conftest import Served
 
 
@@ -153,3 +154,55 @@ def test_state_is_kept_in_the_users_data_folder_by_default(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run(["config"], served.platform()) == 0
     assert capsys.readouterr().out == f"data {tmp_path}/.local/share/pepeunit\n"
+
+
+SECRETS = {"PU_SECRET_KEY": "s" * 32, "PU_ENCRYPT_KEY": "e" * 44, "PU_STATIC_SALT": "salt"}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [((), 0), ((Verdict.OK, Verdict.WARN), 0), ((Verdict.FAIL, Verdict.OK), 1)],
+)
+def test_the_doctor_prints_a_line_for_each_finding_and_fails_when_one_does(
+    served: Served,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    verdicts: tuple[Verdict, ...],
+    code: int,
+) -> None:
+    served.findings = [Finding("part", verdict, "do this") for verdict in verdicts]
+    assert run(["doctor", "--data-dir", str(tmp_path)], served.platform()) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [verdict.value for verdict in verdicts]
+
+
+def test_keys_and_mirrors_are_backed_up_only_when_asked(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--data-dir", str(tmp_path)]
+    assert run(["backup", "f", *at], served.platform()) == 0
+    assert run(["backup", "f", "--with-keys", *at], served.platform()) == 0
+    assert run(["restore", "f", "--keys", "k", *at], served.platform()) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "backup f False False",
+        "backup f True False",
+        "restore f k",
+    ]
+
+
+def test_the_references_secrets_come_from_its_env_file_or_the_environment(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*SECRETS, "PU_DOMAIN", "REFERENCE_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / ".env"
+    lines = ["# keys", *(f"export {name}='{text}'" for name, text in SECRETS.items())]
+    file.write_text("\n".join([*lines, "PU_DOMAIN=old.example"]))
+    command = ["import-reference", "--database-url", "postgresql://h/d", "--secrets", str(file)]
+    at = ["--data-dir", str(tmp_path)]
+    assert run([*command, "--dry-run", *at], served.platform()) == 0
+    assert served.secrets == ReferenceSecrets(*SECRETS.values(), "old.example")
+    assert "s" * 32 not in repr(served.secrets)
+    monkeypatch.setenv("PU_STATIC_SALT", "pepper")
+    assert run([*command, "--domain", "new.example", *at], served.platform()) == 0
+    assert (served.secrets.static_salt, served.secrets.domain) == ("pepper", "new.example")

@@ -19,6 +19,9 @@ from pepeunit.domain.errors import Invalid, Unavailable
 
 DEPENDENCY: Final = "journal"
 CHECKPOINT: Final = "released"
+PROBE: Final = "probe"
+"""Written and removed to see whether the disk still takes anything."""
+PROBE_BYTES: Final = 4096
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +102,19 @@ class FileJournal:
     @property
     def released(self) -> int:
         return self._released
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._end - self._released
+
+    async def check(self) -> None:
+        if self._closed:
+            raise Unavailable(DEPENDENCY, "closed")
+        self._refuse_over_disk_limit(0)
+        try:
+            await asyncio.to_thread(_try_to_write, self._directory / PROBE)
+        except OSError as error:
+            raise _unavailable(error, self._directory) from error
 
     async def append(self, records: Sequence[bytes]) -> int:
         if self._closed:
@@ -238,6 +254,13 @@ class FileJournal:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _try_to_write(probe: Path) -> None:
+    try:
+        probe.write_bytes(bytes(PROBE_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _read_checkpoint(path: Path) -> int:

@@ -28,6 +28,14 @@ class MemoryJournal:
     def released(self) -> int:
         return self._released
 
+    @property
+    def waiting_bytes(self) -> int:
+        return self._end - self._released
+
+    async def check(self) -> None:
+        if self.waiting_bytes >= self.bytes_max:
+            raise Unavailable("journal", f"full: {self.bytes_max} bytes are held")
+
     async def append(self, records: Sequence[bytes]) -> int:
         size = sum(FRAME_BYTES + len(record) for record in records)
         held = self._end - self._released

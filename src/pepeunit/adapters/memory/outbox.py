@@ -58,3 +58,6 @@ class MemoryOutbox:
         outbox = self.view.for_writing().outbox
         for key in [key for key, command in outbox.items() if command.uuid in uuids]:
             del outbox[key]
+
+    async def length(self) -> int:
+        return len(self.view.world.outbox)

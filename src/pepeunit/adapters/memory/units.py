@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -112,6 +112,9 @@ class MemoryUnits:
             and unit.update.sent_datetime < sent_before
         )
         return [uuid for _, uuid in waiting[:limit]]
+
+    async def update_statuses(self) -> Mapping[UpdateStatus | None, int]:
+        return Counter(unit.update.status for unit in self.view.world.units.values())
 
     async def with_old_token_before(self, moment: datetime, limit: int) -> Sequence[UnitId]:
         due = sorted(

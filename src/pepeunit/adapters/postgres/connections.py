@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from attrs import frozen
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from pepeunit.adapters.postgres.counts import Counts
 from pepeunit.adapters.postgres.refusals import border
 from pepeunit.adapters.postgres.statements import Statements
 
@@ -97,27 +99,37 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
-async def writing(engine: AsyncEngine) -> AsyncIterator[Statements]:
+async def writing(engine: AsyncEngine, counts: Counts | None = None) -> AsyncIterator[Statements]:
     """Statements in a transaction, committed on clean exit."""
     async with connected(engine) as connection:
-        statements = Statements(connection, is_writable=True)
+        counts = counts or Counts()
+        statements = Statements(connection, is_writable=True, counts=counts)
         yield statements
         if statements.is_broken:
             raise RuntimeError("a conflict was swallowed: the transaction is rolled back")
         with border():
             await connection.commit()
+        if statements.changes_lists:
+            counts.forget()
 
 
 @asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[Statements]:
+async def reading(engine: AsyncEngine, counts: Counts | None = None) -> AsyncIterator[Statements]:
     """Statements that may not write, each a transaction of its own."""
     async with connected(autocommitting(engine)) as connection:
-        yield Statements(connection, is_writable=False)
+        yield Statements(connection, is_writable=False, counts=counts or Counts())
 
 
 def autocommitting(engine: AsyncEngine) -> AsyncEngine:
-    """The same pool without BEGIN and COMMIT around every read."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+    """The same pool without BEGIN and COMMIT around every read; made once for each engine."""
+    found = _autocommitting.get(engine)
+    if found is None:
+        found = engine.execution_options(isolation_level="AUTOCOMMIT")
+        _autocommitting[engine] = found
+    return found
+
+
+_autocommitting: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 
 
 def advisory_key(kind: str, name: str) -> int:

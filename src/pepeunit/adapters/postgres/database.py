@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres import tables
 from pepeunit.adapters.postgres.audit import PostgresAudit
 from pepeunit.adapters.postgres.connections import advisory_key, reading, writing
+from pepeunit.adapters.postgres.counts import Counts
 from pepeunit.adapters.postgres.invites import PostgresInvites
 from pepeunit.adapters.postgres.nodes import PostgresEdges, PostgresNodes
 from pepeunit.adapters.postgres.outbox import PostgresOutbox
@@ -87,13 +88,14 @@ class PostgresDatabase:
     """Implements :class:`~pepeunit.ports.database.Database` on an engine of :func:`connect`."""
 
     engine: AsyncEngine
+    _counts: Counts = field(init=False, factory=Counts, eq=False, repr=False)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
-        async with writing(self.engine) as statements:
+        async with writing(self.engine, self._counts) as statements:
             yield _Transaction.over(statements)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Collections]:
-        async with reading(self.engine) as statements:
+        async with reading(self.engine, self._counts) as statements:
             yield _Transaction.over(statements)

@@ -161,7 +161,7 @@ class PostgresNodes:
         statement = ordered(
             select(nodes).where(*matching(query)), query.order, _ORDERS, nodes.c.uuid
         )
-        return await page(self.statements, statement, query.slice, to_node)
+        return await page(self.statements, statement, query.slice, to_node, query)
 
     async def of_unit(self, unit: UnitId) -> Sequence[Node]:
         return tuple(map(to_node, await self.statements.read(_OF_UNIT, {"uuid": unit})))

@@ -103,3 +103,6 @@ class PostgresOutbox:
 
     async def delete(self, uuids: Sequence[CommandId]) -> None:
         await self.statements.write(delete(outbox).where(one_of(outbox.c.uuid, uuids)))
+
+    async def length(self) -> int:
+        return await self.statements.count(outbox)

@@ -112,7 +112,7 @@ class PostgresRegistries:
             *searched(query.search, columns.repository_url),
         )
         statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query.slice, to_registry)
+        return await page(self.statements, statement, query.slice, to_registry, query)
 
     async def all_ids(self) -> Sequence[RegistryId]:
         found = await self.statements.read(select(registries.c.uuid).order_by(registries.c.uuid))

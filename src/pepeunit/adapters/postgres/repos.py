@@ -101,7 +101,7 @@ class PostgresRepos:
                 )
             )
         statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query.slice, to_repo)
+        return await page(self.statements, statement, query.slice, to_repo, query)
 
     async def auto_updated(self) -> Sequence[Repo]:
         return tuple(map(to_repo, await self.statements.read(_AUTO_UPDATED)))

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from attrs import evolve
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -33,9 +34,15 @@ from pepeunit.adapters.postgres.tables import edges, nodes, permissions
 from pepeunit.codecs.text import search_words
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.ports.paging import Order, OrderKey, Page, Slice
+from pepeunit.ports.nodes import NodeQuery
+from pepeunit.ports.paging import WHOLE, Order, OrderKey, Page, Slice
+from pepeunit.ports.registries import RegistryQuery
+from pepeunit.ports.repos import RepoQuery
+from pepeunit.ports.units import UnitQuery
+from pepeunit.ports.users import UserQuery
 
 T = TypeVar("T")
+Query = UserQuery | RegistryQuery | RepoQuery | UnitQuery | NodeQuery
 Clause = ColumnElement[bool]
 
 _ESCAPE: Final = "\\"
@@ -154,21 +161,36 @@ def ordered(
 
 
 async def page(
-    statements: Statements, statement: Select[Any], cut: Slice, to_value: Callable[[Any], T]
+    statements: Statements,
+    statement: Select[Any],
+    cut: Slice,
+    to_value: Callable[[Any], T],
+    query: Query | None = None,
 ) -> Page[T]:
     """The slice and the count in one statement; an empty page beyond the offset needs another.
 
     The count is a subquery of its own: a window function would carry every matching row, whole,
-    through a sort, where the page alone is read off an index.
+    through a sort, where the page alone is read off an index. Outside a transaction the count of
+    ``query`` is remembered, see :mod:`pepeunit.adapters.postgres.counts`.
     """
     if not cut.offset and not cut.limit:
         rows = (await statements.read(statement)).all()
         return Page(len(rows), tuple(map(to_value, rows)))
     matching = statement.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
     count = select(func.count()).select_from(matching.subquery())
+    counts, generation = statements.counts, statements.counts.generation
+    alike = None
+    if query is not None and not statements.is_writable:
+        alike = evolve(query, order=(), slice=WHOLE)
+    known = None if alike is None else counts.get(alike)
+    if known is not None:
+        sliced = statement.limit(cut.limit or None).offset(cut.offset or None)
+        return Page(known, tuple(map(to_value, await statements.read(sliced))))
     counted = statement.add_columns(count.scalar_subquery().label("rows_found"))
     sliced = counted.limit(cut.limit or None).offset(cut.offset or None)
     rows = (await statements.read(sliced)).all()
     if rows:
+        if alike is not None:
+            counts.put(alike, rows[0].rows_found, generation)
         return Page(rows[0].rows_found, tuple(map(to_value, rows)))
     return Page((await statements.read(count)).scalar_one() if cut.offset else 0, ())

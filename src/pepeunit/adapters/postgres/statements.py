@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define
-from sqlalchemy import CursorResult, Executable, Select, Table, func, select
+from attrs import define, field
+from sqlalchemy import CursorResult, Delete, Executable, Select, Table, func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pepeunit.adapters.postgres.counts import Counts
 from pepeunit.adapters.postgres.refusals import border
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -21,6 +22,8 @@ class Statements:
 
     connection: AsyncConnection
     is_writable: bool
+    counts: Counts = field(factory=Counts)
+    changes_lists: bool = False
     is_broken: bool = False
     """A statement failed: PostgreSQL would turn a commit into a roll back without a word."""
 
@@ -49,6 +52,8 @@ class Statements:
         self, statement: Executable, parameters: Parameters | None = None
     ) -> CursorResult[Any]:
         self._require_writable()
+        # an UPDATE touches states and presence alone: what puts a row inserts or replaces it
+        self.changes_lists |= isinstance(statement, Insert | Delete)
         return await self._run(statement, parameters)
 
     async def delete(
@@ -56,6 +61,7 @@ class Statements:
     ) -> CursorResult[Any]:
         """Like :meth:`write`; a broken foreign key means that the row is still used."""
         self._require_writable()
+        self.changes_lists = True
         return await self._run(statement, parameters, deleting=True)
 
     async def get(self, statement: Select[Any], uuid: object, *, for_update: bool) -> Any:

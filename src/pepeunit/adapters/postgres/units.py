@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -64,6 +64,9 @@ _OVERDUE: Final = (
     )
     .order_by(units.c.update_sent_datetime, units.c.uuid)
     .limit(bindparam("limit"))
+)
+_STATUSES: Final = select(units.c.update_status, func.count().label("unit_count")).group_by(
+    units.c.update_status
 )
 _OLD_TOKENS: Final = (
     select(units.c.uuid)
@@ -202,7 +205,7 @@ class PostgresUnits:
             owned = exists().where(nodes.c.unit_uuid == columns.uuid, *matching(query.owning))
             statement = statement.where(owned)
         statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query.slice, to_unit)
+        return await page(self.statements, statement, query.slice, to_unit, query)
 
     async def following(self, repo: RepoId) -> Sequence[UnitId]:
         return (await self.statements.read(_FOLLOWING, {"repo": repo})).scalars().all()
@@ -226,6 +229,13 @@ class PostgresUnits:
     async def overdue(self, sent_before: datetime, limit: int) -> Sequence[UnitId]:
         found = await self.statements.read(_OVERDUE, {"sent_before": sent_before, "limit": limit})
         return found.scalars().all()
+
+    async def update_statuses(self) -> Mapping[UpdateStatus | None, int]:
+        found = await self.statements.read(_STATUSES)
+        return {
+            None if row.update_status is None else UpdateStatus(row.update_status): row.unit_count
+            for row in found
+        }
 
     async def with_old_token_before(self, moment: datetime, limit: int) -> Sequence[UnitId]:
         found = await self.statements.read(_OLD_TOKENS, {"moment": moment, "limit": limit})

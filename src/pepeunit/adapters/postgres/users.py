@@ -97,7 +97,7 @@ class PostgresUsers:
             *searched(query.search, users.c.login),
         )
         statement = ordered(statement, query.order, _ORDERS, users.c.uuid)
-        return await page(self.statements, statement, query.slice, to_user)
+        return await page(self.statements, statement, query.slice, to_user, query)
 
     async def count(self) -> int:
         return await self.statements.count(users)

@@ -144,6 +144,24 @@ def overrides(example: Env, generated: Env, manual: Env) -> dict[str, Any]:
     }
 
 
+ADDRESS_KEYS: Final = frozenset(GENERATED_KEYS[:6]) | {"PU_SECRET_KEY", "PU_ENCRYPT_KEY"}
+"""Where the platform is and the device's own keys: never a choice of a person."""
+
+
+def imported_overrides(generated: Env, imported: Env) -> dict[str, Any]:
+    """The part of an env saved on the reference platform that its owner chose.
+
+    There every generated value was saved with the rest, so addresses and keys are left out, and
+    other generated values kept only where they differ from ours.
+    """
+    return {
+        key: value
+        for key, value in imported.items()
+        if key not in NEVER_STORED | ADDRESS_KEYS
+        and (key not in generated or value != generated[key])
+    }
+
+
 def merge_env(example: Env, generated: Env, stored: Env, commit: str) -> dict[str, Any]:
     """The env a device gets: example keys and generated keys, then the commit."""
     merged: dict[str, Any] = {

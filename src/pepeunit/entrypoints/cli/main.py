@@ -27,6 +27,7 @@ from pepeunit.domain.users.user import UserRole
 from pepeunit.entrypoints.cli.control import RemoteAccounts
 from pepeunit.entrypoints.cli.demo import demo
 from pepeunit.entrypoints.cli.narrator import Narrator
+from pepeunit.entrypoints.cli.operations import add_operations, chosen_data_dir
 from pepeunit.entrypoints.cli.platform import (
     AccountChange,
     Accounts,
@@ -108,6 +109,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     add(commands, "migrate", _migrate, "bring the stores to this version's schema")
     add(commands, "config", _config, "print the settings in effect, secrets masked")
+    add_operations(lambda name, obey, text: add(commands, name, obey, text))
     user = commands.add_parser("user", help="manage accounts, also while the platform runs")
     actions = user.add_subparsers(required=True, metavar="ACTION")
     create = add(actions, "create", _create, "open an account and print its password")
@@ -126,10 +128,10 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 
 async def _serve(platform: Platform, arguments: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    data_dir = _data_dir(arguments)
-    options = ServeOptions(data_dir, arguments.host, arguments.http_port, arguments.mqtt_port)
+    data_dir = chosen_data_dir(arguments)
+    options = ServeOptions(
+        data_dir, arguments.host, arguments.http_port, arguments.mqtt_port, is_logging=True
+    )
     async with platform.serve(options) as running:
         _announce(platform.version, data_dir, running)
         await asyncio.Event().wait()
@@ -151,7 +153,7 @@ def _announce(version: str, data_dir: Path, running: Running) -> None:
 
 
 async def _demo(platform: Platform, arguments: argparse.Namespace) -> int:
-    data_dir = _data_dir(arguments, "pepeunit-demo")
+    data_dir = chosen_data_dir(arguments, "pepeunit-demo")
     (data_dir / "demo").mkdir(mode=0o700, parents=True, exist_ok=True)
     logging.basicConfig(filename=data_dir / "demo" / "platform.log", level=logging.INFO)
     try:
@@ -164,12 +166,12 @@ async def _demo(platform: Platform, arguments: argparse.Namespace) -> int:
 
 
 async def _migrate(platform: Platform, arguments: argparse.Namespace) -> int:
-    print(f"the stores are at revision {await platform.migrate(_data_dir(arguments))}")
+    print(f"the stores are at revision {await platform.migrate(chosen_data_dir(arguments))}")
     return DONE
 
 
 async def _config(platform: Platform, arguments: argparse.Namespace) -> int:
-    print(platform.config(_data_dir(arguments)))
+    print(platform.config(chosen_data_dir(arguments)))
     return DONE
 
 
@@ -214,7 +216,7 @@ async def _with_accounts(
     platform: Platform, arguments: argparse.Namespace, act: Callable[[Accounts], Awaitable[None]]
 ) -> int:
     """Through the running platform where there is one, else by opening the stores."""
-    data_dir = _data_dir(arguments)
+    data_dir = chosen_data_dir(arguments)
     remote = RemoteAccounts(data_dir)
     if remote.is_there():
         await act(remote)
@@ -222,16 +224,6 @@ async def _with_accounts(
         async with platform.open_accounts(data_dir) as accounts:
             await act(accounts)
     return DONE
-
-
-def _data_dir(arguments: argparse.Namespace, name: str = "pepeunit") -> Path:
-    chosen: Path | None = arguments.data_dir
-    if chosen is not None:
-        return chosen.expanduser().absolute()
-    if name == "pepeunit" and (folder := os.environ.get("PU_DATA_DIR")):
-        return Path(folder).expanduser().absolute()
-    shared = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(shared).expanduser().absolute() / name
 
 
 async def _until_signalled(work: Awaitable[int], arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ class ServeOptions:
     http_port: int | None = None
     mqtt_port: int | None = None
     settings: Mapping[str, str] = field(factory=dict)
+    is_logging: bool = False
+    """Write the log to stderr as the settings say; else logging is left as it is."""
 
 
 @frozen
@@ -110,6 +112,54 @@ class Config(Protocol):
         ...
 
 
+class Verdict(enum.Enum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@frozen
+class Finding:
+    """One thing looked at; ``text`` says what to do unless all is well."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+@frozen
+class ReferenceSecrets:
+    """The three secrets of the reference installation, and its domain when it is to be kept."""
+
+    secret_key: str = field(repr=False)
+    encrypt_key: str = field(repr=False)
+    static_salt: str = field(repr=False)
+    domain: str | None = None
+
+
+class Operations(Protocol):
+    """What an operator does with the data directory; each tells what was done, a line each.
+
+    Raises ``Invalid`` and ``Unavailable`` with what to do.
+    """
+
+    def examine(self, data_dir: Path) -> AsyncIterator[Finding]: ...
+
+    async def backup(
+        self, data_dir: Path, file: Path, *, with_keys: bool, with_mirrors: bool
+    ) -> Sequence[str]: ...
+
+    async def restore(self, data_dir: Path, file: Path, keys: Path | None) -> Sequence[str]:
+        """Into an empty directory; a failure leaves it as it was."""
+        ...
+
+    async def import_reference(
+        self, data_dir: Path, database_url: str, secrets: ReferenceSecrets, *, is_dry_run: bool
+    ) -> Sequence[str]:
+        """All or nothing; what is there already is left alone."""
+        ...
+
+
 @frozen
 class Platform:
     """The whole of it, as the command line sees it."""
@@ -119,3 +169,4 @@ class Platform:
     migrate: Migrate
     open_accounts: OpenAccounts
     config: Config
+    operations: Operations

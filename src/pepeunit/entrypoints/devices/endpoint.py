@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 class Endpoint:
-    """One listener for devices. ``start`` and ``stop`` it once, in one event loop."""
+    """The listeners for devices. ``start`` and ``stop`` it once, in one event loop."""
 
     def __init__(
         self, exchange: Exchange, platform: Platform, limits: Limits | None = None
     ) -> None:
         self._broker = Broker(exchange, platform, limits or Limits())
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     @property
     def counters(self) -> Counters:
@@ -39,14 +39,23 @@ class Endpoint:
     @property
     def port(self) -> int:
         """The port that is listened on; the chosen one after ``start`` with port 0."""
-        if self._server is None:
+        if not self._servers:
             raise RuntimeError("the endpoint is not started")
-        return int(self._server.sockets[0].getsockname()[1])
+        return int(self._servers[0].sockets[0].getsockname()[1])
+
+    @property
+    def is_listening(self) -> bool:
+        return bool(self._servers) and all(server.is_serving() for server in self._servers)
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. Raises OSError when the port is taken."""
+        await self.listen(host, port, tls)
+        self._broker.start()
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """One more port for the same broker. Raises OSError when it is taken."""
         limits = self._broker.limits
-        self._server = await asyncio.get_running_loop().create_server(
+        server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self._broker),
             host,
             port,
@@ -54,7 +63,7 @@ class Endpoint:
             backlog=limits.backlog,
             ssl_handshake_timeout=limits.connect_seconds if tls else None,
         )
-        self._broker.start()
+        self._servers.append(server)
 
     async def stop(self) -> None:
         """Stop within ``stop_seconds``: what was received is stored and acknowledged first.
@@ -63,8 +72,8 @@ class Endpoint:
         """
         broker = self._broker
         share = broker.limits.stop_seconds / 4
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         await _within(share, broker.inbox.drained())
         for session in broker.exchange.sessions():
             session.will = None
@@ -75,8 +84,8 @@ class Endpoint:
                 client.abort()
         await _within(share, broker.reports.drained())
         await broker.stop()
-        if self._server is not None:
-            await _within(share, self._server.wait_closed())
+        for server in self._servers:
+            await _within(share, server.wait_closed())
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> bool:

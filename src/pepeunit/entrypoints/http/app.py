@@ -12,7 +12,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.entrypoints.http.endpoint import Authentication, Endpoint
+from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.middleware import Surroundings
+from pepeunit.entrypoints.http.monitoring import Monitoring
 from pepeunit.entrypoints.http.openapi import openapi_document
 from pepeunit.entrypoints.http.route import Door, Route
 from pepeunit.entrypoints.http.site import Site
@@ -31,13 +33,15 @@ def make_app(
     site: Site,
     version: str,
     acts: RecordActs,
+    *,
+    monitoring: Monitoring | None = None,
 ) -> web.Application:
     """Every route of every door, with and without a trailing slash, and their documentation.
 
     ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent;
     ``acts`` tells of what was done.
     """
-    around = Surroundings(site)
+    around = Surroundings(site, monitoring.meter if monitoring else RequestMeter())
     app = web.Application(middlewares=[around.observe, around.refuse])
     lists = UnlimitedLists(site.limits.unlimited_lists_max)
     large_bodies = asyncio.Semaphore(site.limits.large_bodies_max)
@@ -47,6 +51,8 @@ def make_app(
         for path in _both_forms(route, site):
             app.router.add_route(route.method, path, serve)
     _document(app, routes, site, version)
+    if monitoring is not None:
+        monitoring.add_to(app.router, site)
     return app
 
 

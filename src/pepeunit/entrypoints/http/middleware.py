@@ -15,6 +15,7 @@ from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.violations import PageOutOfRange, RequestInvalid
 from pepeunit.domain.errors import Refused, Unavailable
 from pepeunit.entrypoints.http.endpoint import BodyTooLarge, asked_from
+from pepeunit.entrypoints.http.meter import NO_ROUTE, RequestMeter
 from pepeunit.entrypoints.http.refusals import (
     Answer,
     bug_answer,
@@ -81,11 +82,17 @@ def _answer(error: Exception) -> Answer:
             return bug_answer(incident)
 
 
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return NO_ROUTE if resource is None else resource.canonical.rstrip("/") or "/"
+
+
 @frozen
 class Surroundings:
     """The two middlewares of the application, outermost first."""
 
     site: Site
+    meter: RequestMeter
 
     @web.middleware
     async def observe(self, request: web.Request, handler: Next) -> web.StreamResponse:
@@ -97,6 +104,8 @@ class Surroundings:
         if self.site.facts.is_secure:
             response.headers.update(SECURE_HEADERS)
         self._allow_origin(request, response)
+        seconds = time.perf_counter() - began
+        self.meter.note(_template(request), request.method, response.status, seconds)
         access_log.info(
             "%s %s %s %d %d bytes %.1f ms",
             asked_from(request, self.site),
@@ -104,7 +113,7 @@ class Surroundings:
             request.rel_url.raw_path,
             response.status,
             response.content_length or 0,
-            (time.perf_counter() - began) * 1000,
+            seconds * 1000,
         )
         return response
 

@@ -32,10 +32,11 @@ def _revision(connection: Connection) -> str | None:
     ).get_current_revision()
 
 
-def _upgrade(connection: Connection) -> list[str]:
+def _upgrade(connection: Connection, revision: str | None) -> list[str]:
     config = _config()
     scripts = ScriptDirectory.from_config(config)
     known = [script.revision for script in scripts.walk_revisions()][::-1]
+    target = known[-1] if revision is None else revision
     before = _revision(connection)
     if before is not None and before not in known:
         raise Unavailable(
@@ -44,12 +45,21 @@ def _upgrade(connection: Connection) -> list[str]:
             " run the version that wrote it or a newer one",
         )
     config.attributes[CONNECTION] = connection
-    command.upgrade(config, "head")
-    return known if before is None else known[known.index(before) + 1 :]
+    command.upgrade(config, target)
+    applied = known[: known.index(target) + 1]
+    return applied if before is None else applied[applied.index(before) + 1 :]
 
 
-async def migrate(url: str) -> list[str]:
-    """Run every revision that is missing, all or none; the revisions that ran, oldest first.
+def is_known(revision: str) -> bool:
+    """Whether this version has the revision among its own."""
+    scripts = ScriptDirectory.from_config(_config())
+    return revision in {script.revision for script in scripts.walk_revisions()}
+
+
+async def migrate(url: str, revision: str | None = None) -> list[str]:
+    """Run every revision that is missing, up to a known ``revision`` or to the newest.
+
+    All or none; the revisions that ran, oldest first.
 
     Processes that start together wait for each other. Raises ``Unavailable`` when the database
     cannot be reached or was written by a newer version of this package.
@@ -59,7 +69,7 @@ async def migrate(url: str) -> list[str]:
         with border():
             lock = func.pg_advisory_xact_lock(advisory_key("lock", "migrate"))
             await connection.execute(select(lock))
-            applied = await connection.run_sync(_upgrade)
+            applied = await connection.run_sync(_upgrade, revision)
             await connection.commit()
     return applied
 

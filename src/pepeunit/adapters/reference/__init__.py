@@ -1,0 +1,1 @@
+"""The database of the reference platform, read once to move away from it."""

@@ -1,0 +1,119 @@
+"""How the log is written: text or JSON lines, and no secret in either (spec access.md W16)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, TextIO
+
+from attrs import frozen
+
+MASK: Final = "***"
+SECRET_CHARS_MIN: Final = 8
+"""Shorter texts would mask half of the log."""
+WORDS: Final = (
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "api_key",
+    "encrypt_key",
+    "credentials",
+    "authorization",
+    "static_salt",
+    "cookie",
+)
+"""What stands behind a name with one of these in it is masked."""
+PATTERNS: Final = (
+    # hints in lower case of which one must be there, the pattern, the mask
+    # first JSON web tokens, then those of the platforms that git remotes live on
+    (("eyj",), re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), MASK),
+    (
+        ("glpat-", "gh", "github_pat_"),
+        re.compile(r"\b(?:glpat-|gh[opsur]_|github_pat_)[\w-]{8,}"),
+        MASK,
+    ),
+    (("://",), re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+(?=@)"), MASK),
+    (
+        ("basic", "bearer"),
+        re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}"),
+        rf"\1 {MASK}",
+    ),
+    (
+        WORDS,
+        re.compile(
+            r"(?i)([\w-]*(?:" + "|".join(WORDS) + r")[\w-]*[\"']?\s*[:=]\s*)"
+            r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}\])]+)"
+        ),
+        rf"\1{MASK}",
+    ),
+)
+QUIET_LOGGERS: Final = ("alembic",)
+
+
+@frozen
+class Redaction:
+    """Masks the given secrets wherever they stand, and whatever looks like one."""
+
+    secrets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, secrets: Iterable[str]) -> Redaction:
+        return cls(tuple(sorted((s for s in secrets if len(s) >= SECRET_CHARS_MIN), key=len)[::-1]))
+
+    def __call__(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, MASK)
+        small = text.lower()
+        for hints, pattern, mask in PATTERNS:
+            if any(hint in small for hint in hints):
+                text = pattern.sub(mask, text)
+        return text
+
+
+class TextLines(logging.Formatter):
+    """``time LEVEL logger message``, a traceback on the lines after it."""
+
+    def __init__(self, redact: Redaction) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+
+class JsonLines(logging.Formatter):
+    """One object a line: ``time``, ``level``, ``logger``, ``message`` and, after a fault,
+    ``traceback``."""
+
+    def __init__(self, redact: Redaction) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": self._redact(record.getMessage()),
+        }
+        if record.exc_info:
+            line["traceback"] = self._redact(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def write_log(
+    log_format: str, level: str, secrets: Iterable[str], stream: TextIO | None = None
+) -> None:
+    """Send every logger to ``stream`` (stderr) in ``text`` or ``json`` lines."""
+    redact = Redaction.of(secrets)
+    lines = JsonLines(redact) if log_format == "json" else TextLines(redact)
+    output = logging.StreamHandler(stream or sys.stderr)
+    output.setFormatter(lines)
+    logging.basicConfig(level=level.upper(), handlers=[output], force=True)
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,63 @@
+"""What the log shows of a text with secrets in it (spec access.md W16)."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from pepeunit.entrypoints.log_lines import Redaction, write_log
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1dWlkIjoiMSJ9.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (f"agent sent {JWT} twice", JWT),
+        ("clone https://alice:s3cr3t@git.example/a.git", "s3cr3t"),
+        ("PRIVATE-TOKEN: glpat-abcdefgh12345678", "glpat-abcdefgh12345678"),
+        ("uses ghp_0123456789abcdef0123", "ghp_0123456789abcdef0123"),
+        ("Authorization: Basic YWxpY2U6c2VjcmV0", "YWxpY2U6c2VjcmV0"),
+        ('{"login": "a", "password": "two words"}', "two words"),
+        ("{'pat_token': 'abc def'}", "abc def"),
+        ("PU_SECRET_KEY=0123456789", "0123456789"),
+        ("here is the-known-secret again", "the-known-secret"),
+    ],
+)
+def test_a_secret_is_masked(text: str, secret: str) -> None:
+    assert secret not in Redaction.of(["the-known-secret"])(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["GET /units 200", "stored 12 samples", "unit 7f6 runs a3b2", "https://a.example:80/x"]
+)
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert Redaction.of([""])(text) == text
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    logger = logging.getLogger()
+    before, level = logger.handlers[:], logger.level
+    logger.handlers.clear()  # basicConfig(force=True) would close those of the test runner
+    yield logger
+    logger.handlers[:] = before
+    logger.setLevel(level)
+
+
+def test_json_lines_hold_one_object_each_with_a_redacted_traceback(root: logging.Logger) -> None:
+    stream = io.StringIO()
+    write_log("json", "info", ["known-secret"], stream)
+    try:
+        raise ValueError("known-secret leaked")
+    except ValueError:
+        root.exception("two\nlines with %s", "known-secret")
+    root.debug("too little")
+    (line,) = stream.getvalue().splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["message"]) == ("ERROR", "two\nlines with ***")
+    assert "ValueError: *** leaked" in told["traceback"]
