@@ -15,7 +15,7 @@ from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.units.env import InstanceFacts
-from pepeunit.entrypoints.container import KIB, UseCases
+from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
@@ -41,6 +41,7 @@ from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.measurements import Measurements
 from pepeunit.entrypoints.settings import Settings
+from pepeunit.entrypoints.wiring.foundation import KIB
 from pepeunit.usecases.instance.readiness import CheckReadiness
 
 D = TypeVar("D")

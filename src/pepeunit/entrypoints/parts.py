@@ -41,9 +41,10 @@ from pepeunit.domain.registries.address import HostRule
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.units.env import InstanceFacts
-from pepeunit.entrypoints.container import MIB, UseCases
+from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
+from pepeunit.entrypoints.wiring.foundation import MIB
 
 log = logging.getLogger(__name__)
 

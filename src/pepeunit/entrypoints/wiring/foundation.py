@@ -1,0 +1,68 @@
+"""What every use case is built from: the holes, the settings, and the questions asked of all."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.entrypoints.settings import Settings
+from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.access.quotas import Quotas
+from pepeunit.usecases.audit.read_audit import ListAudit, PurgeAudit
+from pepeunit.usecases.audit.record_acts import RecordActs
+from pepeunit.usecases.audit.recording import RecordingDatabase
+from pepeunit.usecases.background import Background
+
+One = providers.Singleton
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Foundation(containers.DeclarativeContainer):
+    """``ports``, ``settings`` and the instance's ``facts`` are given; everything else follows."""
+
+    ports = providers.DependenciesContainer()
+    settings = providers.Dependency(instance_of=Settings)
+    facts = providers.Dependency(instance_of=InstanceFacts)
+    mirrors = ports.mirrors
+    clock = ports.clock
+    new_uuid = ports.new_uuid
+    database = One(RecordingDatabase, inner=ports.database, clock=clock, new_uuid=new_uuid)
+    new_secret = ports.new_secret
+    passwords = ports.passwords
+    tokens = ports.tokens
+    cipher = ports.cipher
+    sessions = ports.sessions
+    publisher = ports.publisher
+    logs = ports.logs
+    domain = facts.provided.domain
+    state_seconds = settings.provided.devices.state_send_interval_seconds
+    sync_wait_seconds = settings.provided.git.sync_wait_seconds
+    background = One(Background)
+    authenticate = One(
+        Authenticate,
+        database=database,
+        tokens=tokens,
+        clock=clock,
+        sessions=sessions,
+        domain=domain,
+    )
+
+    # audit, names, quotas
+    record_acts = One(RecordActs, database=database)
+    list_audit = One(ListAudit, database=database)
+    purge_audit = One(
+        PurgeAudit,
+        database=database,
+        clock=clock,
+        retention_days=settings.provided.people.audit_retention_days,
+    )
+    name_symbols = settings.provided.people.name_symbols
+    password_symbols = settings.provided.people.password_symbols
+    quotas = One(
+        Quotas,
+        registries_max=settings.provided.people.quota_registries_max,
+        repos_max=settings.provided.people.quota_repos_max,
+        units_max=settings.provided.people.quota_units_max,
+        disk_mib=settings.provided.people.quota_disk_mib,
+    )
