@@ -37,12 +37,16 @@ class Cell:
 
 @frozen
 class Call:
-    """A REST operation; ``shows`` and ``field`` look into what it answers."""
+    """A REST operation; ``shows`` and ``field`` look into what it answers.
+
+    ``file`` is the text of the upload of that name.
+    """
 
     name: str
     method: str
     path: str
     body: Any
+    file: str | None
     shows: str | None
     field: str | None
     is_pending: bool
@@ -108,6 +112,7 @@ def read_matrix() -> Matrix:
             name,
             *given["call"].split(),
             body=given.get("body"),
+            file=given.get("file"),
             shows=given.get("shows"),
             field=given.get("field"),
             is_pending=given.get("pending", False),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import aiohttp
 from attrs import define, field
 
 from tests.access.cells import Call, Cell, Matrix, TopicForm, read_matrix
@@ -40,16 +41,23 @@ class Run:
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:
-    """The text, or the values of the mapping, with each ``{name}`` put in."""
+    """The text, or the values of the mapping or list, with each ``{name}`` put in."""
     if isinstance(value, dict):
         return {key: filled(one, names) for key, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, names) for one in value]
     if not isinstance(value, str):
         return value
     return PLACEHOLDER.sub(lambda found: names.get(found[1], found[0]), value)
 
 
 async def ask(world: World, call: Call, cell: Cell, names: dict[str, str]) -> Reply:
-    options = {} if call.body is None else {"json": filled(call.body, names)}
+    options: dict[str, Any] = {}
+    if call.body is not None:
+        options["json"] = filled(call.body, names)
+    if call.file is not None:
+        options["data"] = aiohttp.FormData()
+        options["data"].add_field("file", filled(call.file, names), filename="any")
     path = filled(call.path, names)
     return await world.ask(call.method, path, world.token(cell.column, cell.row), **options)
 
@@ -58,7 +66,8 @@ def found_in(document: Any, path: str) -> Any:
     """What the dotted path leads to; through lists, everything it leads to."""
     for step in path.split("."):
         if isinstance(document, list):
-            document = [one for inner in document for one in inner[step]]
+            found = [inner[step] for inner in document]
+            document = [one for x in found for one in (x if isinstance(x, list) else [x])]
         else:
             document = document[step] if document else None
     return document
@@ -72,7 +81,8 @@ def verdict_of(call: Call, reply: Reply, names: dict[str, str]) -> str:
             listed = found_in(reply.json, place)
             return "y" if names[thing] in {row["uuid"] for row in listed} else "0"
         if call.field:
-            return "y" if found_in(reply.json, call.field) else "0"
+            found = found_in(reply.json, call.field)
+            return "y" if (any(found) if isinstance(found, list) else found) else "0"
         return "y"
     detail = reply.json["detail"]
     if reply.status == 403 and detail.startswith("403: 1: No Access: "):

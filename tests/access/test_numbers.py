@@ -43,7 +43,7 @@ async def test_c2_w1_a_creator_gives_and_takes_and_an_agent_drops_its_own(world:
 
 
 async def test_c3_w12_a_unit_is_built_only_from_a_repo_that_is_seen(world: World) -> None:
-    (await on_rest(world, of("createUnit"))).check()
+    (await on_rest(world, of("createUnit", "import of"))).check()
 
 
 async def test_c5_a_unit_reads_its_own_repo(world: World) -> None:

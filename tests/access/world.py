@@ -33,8 +33,11 @@ from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.access.agent import BACKEND
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims
-from pepeunit.domain.ids import UnitId
+from pepeunit.domain.ids import RepoId, RolloutId, UnitId
 from pepeunit.domain.registries.registry import GitPlatform
+from pepeunit.domain.registries.version import Version
+from pepeunit.domain.repos.rollout import Member, Rollout
+from pepeunit.domain.repos.rollout_rule import ALL_AT_ONCE, RuleSource
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.domain.users.user import UserRole
 from pepeunit.entrypoints.container import UseCases
@@ -190,6 +193,7 @@ async def the_world() -> AsyncIterator[World]:
             await _units(world)
             await _things(world)
             await _report(world)
+            await _roll_out(world)
             await world.done("PATCH", f"/users/block/{world.uuids['x']}", "a")
             clock.now += timedelta(hours=1)
             yield world
@@ -371,3 +375,25 @@ async def _report(world: World) -> None:
     state = json.dumps({"pu_commit_version": "a" * 40, "ifconfig": ["192.168.0.7"]}).encode()
     for level in LEVELS:
         await world.use.store_state()(UnitId(UUID(world.things[level]["unit"])), state)
+
+
+async def _roll_out(world: World) -> None:
+    """The target of the owner's repo of each level is on its way to its unit."""
+    (commit,) = world.remotes["https://forge.example/public.git"].commits
+    now = world.clock()
+    async with world.database.begin() as tx:
+        for level in LEVELS:
+            rollout = Rollout(
+                uuid=RolloutId(uuid4()),
+                repo_uuid=RepoId(UUID(world.things[level]["repo"])),
+                version=Version(commit, "v1"),
+                rule=ALL_AT_ONCE,
+                source=RuleSource.DEFAULT,
+                ends=(1,),
+                create_datetime=now,
+                last_update_datetime=now,
+                counted_from_datetime=now,
+            )
+            await tx.rollouts.put(rollout)
+            unit = UnitId(UUID(world.things[level]["unit"]))
+            await tx.rollouts.put_members(rollout.uuid, [Member(unit, 0)])

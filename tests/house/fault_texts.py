@@ -42,6 +42,7 @@ FAULTS = {
     "W40": "type names were run as code",
     "W41": "signs in a search acted as wildcards",
     "W43": "a unit's network addresses were shown to every viewer",
+    "W44": "urls and texts of `pepeunit.toml` went as they were into the HTML of README.md",
     "W45": "a device's log was taken without checks",
     "W46": "missing rows and odd callers ended in 500",
     "W47": "logins that differ in case alone looked alike",
@@ -93,5 +94,6 @@ FAULTS = {
     "O34": "a state without a version erased the known one",
     "O35": "one malformed log entry lost the batch",
     "O38": "a full buffer locked itself",
+    "O39": "`|` and line ends in values broke README tables, odd sections crashed",
     "O40": "compiled devices loaded the program without its env and schema",
 }

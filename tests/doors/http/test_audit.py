@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import pytest
 from attrs import frozen
 
@@ -21,11 +22,12 @@ PASSWORD = "Correct-horse1"
 
 @frozen
 class Ask:
-    """A call that succeeds; ``{names}`` in path and body stand for uuids."""
+    """A call that succeeds; ``{names}`` in path, body and the uploaded file stand for uuids."""
 
     who: str
     path: str
     body: Mapping[str, Any] | None = None
+    file: str | None = None
 
 
 TOKENLESS = {
@@ -88,6 +90,17 @@ REQUESTS: Mapping[tuple[str, str], Ask] = {
         "alice", "/repos/update_units_firmware/{repo}"
     ),
     ("PATCH", "/repos/rollout/{uuid}"): Ask("alice", "/repos/rollout/{repo}", {}),
+    **{
+        ("POST", f"/repos/rollout/{{uuid}}/{step}"): Ask(
+            "alice", f"/repos/rollout/{{{repo}}}/{step}"
+        )
+        for step, repo in (
+            ("pause", "moving_repo"),
+            ("resume", "paused_repo"),
+            ("stop", "moving_repo"),
+            ("return", "moving_repo"),
+        )
+    },
     ("POST", "/repos/bulk_update"): Ask("root", "/repos/bulk_update"),
     ("DELETE", "/repos/{uuid}"): Ask("alice", "/repos/{empty_repo}"),
     ("POST", "/units"): Ask(
@@ -99,6 +112,15 @@ REQUESTS: Mapping[tuple[str, str], Ask] = {
             "name": "second",
             "is_auto_update_from_repo_unit": True,
         },
+    ),
+    ("POST", "/units/import_csv"): Ask(
+        "alice",
+        "/units/import_csv",
+        file="name,visibility_level,repo_uuid\nlamp-01,Public,{repo}\nlamp-02,Public,{repo}\n",
+    ),
+    ("POST", "/units/import"): Ask("alice", "/units/import", file="{export}"),
+    ("POST", "/units/bulk_command"): Ask(
+        "alice", "/units/bulk_command", {"command": "Update", "uuids": ["{unit}", "{other}"]}
     ),
     ("PATCH", "/units/{uuid}"): Ask("alice", "/units/{unit}", {"name": "renamed"}),
     ("DELETE", "/units/{uuid}"): Ask("alice", "/units/{unit}"),
@@ -174,6 +196,11 @@ async def things(life) -> dict[str, str]:
     right = {"agent_uuid": bert, "agent_type": "User"}
     thing = {"resource_uuid": lamp["uuid"], "resource_type": "Unit"}
     await life.done("POST", "/permission", "alice", json=right | thing)
+    export = await life.done("GET", "/units/export", "alice")
+    for number, copy in enumerate(export["units"]):
+        copy["name"] = f"copy-{number}"
+    moving, paused = [await moving_repo(life, repo, name) for name in ("moving", "paused")]
+    await life.done("POST", f"/repos/rollout/{paused}/pause", "alice")
     life.platform.clock.now = life.platform.clock.now.replace(year=2027)
     for who in ("alice", "bert", "root"):
         life.tokens[who] = await life.sign_in(who)
@@ -185,9 +212,22 @@ async def things(life) -> dict[str, str]:
         "private_registry": private["uuid"],
         "invite": invite["uuid"],
         "other_input": socket["uuid"],
+        "other": other["uuid"],
+        "export": json.dumps(export | {"edges": []}),
+        "moving_repo": moving,
+        "paused_repo": paused,
         **{user["login"]: user["uuid"] for user in users},
         **{node["type"].lower(): node["uuid"] for node in nodes},
     }
+
+
+async def moving_repo(life, like: dict[str, Any], name: str) -> str:
+    """A repo whose unit is on its way to an older version."""
+    made = await life.repo(like["repository_registry_uuid"], name=name)
+    await life.unit(made["uuid"], name=f"{name}-unit")
+    body = {"is_auto_update_repo": False, "default_branch": "main", "default_commit": "a" * 40}
+    await life.done("PATCH", f"/repos/{made['uuid']}", "alice", json=body)
+    return made["uuid"]
 
 
 async def entries(life) -> list[AuditEntry]:
@@ -198,6 +238,8 @@ async def entries(life) -> list[AuditEntry]:
 def filled(given: Any, things: dict[str, str]) -> Any:
     if isinstance(given, Mapping):
         return {name: filled(value, things) for name, value in given.items()}
+    if isinstance(given, list):
+        return [filled(one, things) for one in given]
     return given.format(**things) if isinstance(given, str) else given
 
 
@@ -210,7 +252,12 @@ async def test_rulings_8_every_changing_route_leaves_a_row(life, things, route):
         secret = hook_secret(SECRET, RegistryId(UUID(things["registry"])))
         headers = {"X-Gitlab-Token": secret}
     known = {entry.uuid for entry in await entries(life)}
-    options = {} if ask.body is None else {"json": filled(ask.body, things)}
+    options: dict[str, Any] = {}
+    if ask.body is not None:
+        options["json"] = filled(ask.body, things)
+    if ask.file is not None:
+        options["data"] = aiohttp.FormData()
+        options["data"].add_field("file", filled(ask.file, things), filename="any")
     path = ask.path.format(**things)
     reply = await life.ask(route[0], path, ask.who, headers=headers, **options)
     assert reply.status in (200, 201, 204), reply.content
@@ -230,6 +277,19 @@ async def test_rulings_8_every_changing_route_leaves_a_row(life, things, route):
         "/repos/bulk_update",
         "/repository_registry/backend_sync_registry",
     )
+
+
+@pytest.mark.parametrize("command", ["Update", "EnvUpdate"])
+@pytest.mark.parametrize("names", [("unit", "other"), ("unit",), ()])
+async def test_rulings_8_a_command_to_many_units_is_one_row_its_owner_reads(
+    life, things, command, names
+):
+    body = {"command": command, "uuids": [things[name] for name in names]}
+    results = await life.done("POST", "/units/bulk_command", "alice", json=body)
+    assert [one["is_queued"] for one in results] == [True] * len(names)
+    (entry,) = (await life.done("GET", "/audit?verb=units.command", "alice"))["entries"]
+    only = things["unit"] if names == ("unit",) else None
+    assert (entry["subject_kind"], entry["subject_uuid"]) == ("Unit", only)
 
 
 async def test_rulings_8_fields_are_told_before_and_after(life, things):

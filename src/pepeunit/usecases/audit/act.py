@@ -6,7 +6,7 @@ pass it on could forget to (docs/decisions/0100).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import UUID
@@ -65,3 +65,10 @@ def note_sign_in(uuid: UserId | None, login: str) -> None:
     if act is not None:
         act.is_sign_in = True
         act.subject = Subject("User", uuid, login if uuid else "", uuid)
+
+
+def note_selection(kind: str, uuids: Sequence[UUID], owner: UserId | None) -> None:
+    """Say that the act is about several of the owner's things, so that he reads its one row."""
+    act = current_act()
+    if act is not None:
+        act.subject = Subject(kind, uuids[0] if len(uuids) == 1 else None, "", owner)

@@ -15,6 +15,7 @@ from pepeunit.domain.units.batch import UNITS_MAX
 from pepeunit.ports.database import Database
 from pepeunit.ports.paging import Slice
 from pepeunit.ports.units import UnitQuery
+from pepeunit.usecases.audit.act import note_selection
 from pepeunit.usecases.units.send_command import SendCommand
 
 
@@ -58,6 +59,7 @@ class CommandUnits:
                 limit=UNITS_MAX,
                 actual=len(chosen),
             )
+        note_selection("Unit", chosen, agent.user_id)
         return [CommandResult(unit, await self._send(agent, unit, kind)) for unit in chosen]
 
     async def _send(self, agent: Agent, unit: UnitId, kind: CommandKind) -> str | None:
