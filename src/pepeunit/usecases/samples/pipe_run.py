@@ -1,0 +1,323 @@
+"""Run what was journalled through the pipes, in order, and hand rows to the lanes.
+
+One task owns everything here. Cuts are made between two journal records: the rows, what the pipes
+remember and the position always belong together (spec datapipe.md 11, durability).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import Final
+from uuid import UUID
+
+from attrs import define, field, frozen
+
+from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.messaging.record import (
+    ControlRecord,
+    ControlRow,
+    LogRow,
+    Record,
+    SampleRecord,
+)
+from pepeunit.domain.pipes.compiled import CompiledPipe, Seat
+from pepeunit.domain.pipes.config import PolicyType
+from pepeunit.domain.pipes.memory import NOT_DUE
+from pepeunit.domain.pipes.rows import Rows
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.record_codec import RecordCodec, Tables
+from pepeunit.usecases.samples.checkpointer import Checkpointer, Snapshot
+from pepeunit.usecases.samples.counters import PipeCounters
+from pepeunit.usecases.samples.in_force import PipesInForce, Running, Status
+from pepeunit.usecases.samples.intake import Intake
+from pepeunit.usecases.samples.lane import Lane
+from pepeunit.usecases.samples.limits import IngestLimits
+from pepeunit.usecases.samples.signal import Signal
+
+log = logging.getLogger(__name__)
+
+JOURNAL_RETRY_SECONDS: Final = 1.0
+ROOM_LOOK_SECONDS: Final = 0.25
+
+Report = Callable[[UUID, Status], None]
+
+
+@frozen
+class Lanes:
+    """One for each store."""
+
+    series: Lane
+    values: Lane
+    logs: Lane
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter((self.series, self.values, self.logs))
+
+
+@define(eq=False)
+class _Column:
+    """Messages of one record that run through one pipe."""
+
+    seats: list[Seat] = field(factory=list)
+    payloads: list[bytes] = field(factory=list)
+    nodes: list[Running] = field(factory=list)
+
+
+class PipeRun:
+    """``number`` is the first free number of a spool entry."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        in_force: PipesInForce,
+        lanes: Lanes,
+        checkpointer: Checkpointer,
+        codec: RecordCodec,
+        counters: PipeCounters,
+        clock: Clock,
+        limits: IngestLimits,
+        progressed: Signal,
+        report: Report,
+        number: int,
+    ) -> None:
+        self._intake = intake
+        self._in_force = in_force
+        self._lanes = lanes
+        self._checkpointer = checkpointer
+        self._codec = codec
+        self._counters = counters
+        self._clock = clock
+        self._limits = limits
+        self._progressed = progressed
+        self._report = report
+        self._number = number
+        self._out = Rows()
+        self._log_rows: list[LogRow] = []
+        self._due: list[tuple[int, int, Running]] = []
+        self._due_count = 0
+        self._received_ms = 0
+        self._flush_at: float | None = None
+        self._cut_at = 0.0
+        self._offered: int | None = None
+        """The position of the newest snapshot."""
+        self._is_finishing = False
+        self.applied_version = in_force.version
+        self.finished = asyncio.Event()
+        for running in in_force.due():
+            self._watch(running)
+        heapify(self._due)
+
+    def finish(self) -> None:
+        """Take out what is there, cut once more and end; then :attr:`finished` is set."""
+        self._is_finishing = True
+        self._intake.wake()
+
+    @property
+    def waiting_rows(self) -> int:
+        out = self._out
+        rows = len(out.n_records) + len(out.time_windows) + len(out.aggregates)
+        return rows + len(out.last_values) + len(self._log_rows)
+
+    async def run(self) -> None:
+        """Until :meth:`finish`."""
+        while True:
+            try:
+                async for record in self._intake.records():
+                    await self._take(record)
+                    if self._is_flush_due():
+                        await self._cut()
+                        await self._wait_for_room()
+            except Unavailable as outage:
+                log.warning("the journal cannot be read: %s", outage)
+                await asyncio.sleep(JOURNAL_RETRY_SECONDS)
+                continue
+            if self._is_finishing:
+                break
+            if self._is_flush_due():
+                await self._cut()
+                await self._wait_for_room()
+            await self._intake.wait(self._idle_seconds())
+        await self._end()
+
+    async def _end(self) -> None:
+        self._checkpointer.is_hurried = True
+        while not self._checkpointer.is_idle:
+            await self._progressed.wait(ROOM_LOOK_SECONDS)
+        await self._cut()
+        self.finished.set()
+
+    # records
+
+    async def _take(self, record: Record) -> None:
+        if isinstance(record, SampleRecord):
+            await self._feed(record)
+            self._received_ms = record.received_ms
+        elif isinstance(record, ControlRecord):
+            await self._apply(record.rows)
+        else:
+            self._log_rows.extend(record.rows)
+        if self._flush_at is None:
+            self._flush_at = asyncio.get_running_loop().time() + self._limits.flush_seconds
+
+    async def _apply(self, rows: list[ControlRow] | tuple[ControlRow, ...]) -> None:
+        for index, row in enumerate(rows):
+            if index % self._limits.slice_nodes == self._limits.slice_nodes - 1:
+                await asyncio.sleep(0)
+            status = self._in_force.apply(row)
+            if status is not None:
+                self._report(row[0], status)
+        self.applied_version = self._in_force.version
+        self._progressed()
+
+    async def _feed(self, record: SampleRecord) -> None:
+        columns: dict[CompiledPipe, _Column] = {}
+        in_force, slice_samples = self._in_force, self._limits.slice_samples
+        nodes, dirty, counters = in_force.nodes, in_force.dirty, self._counters
+        for index, (node, payloads) in enumerate(record.payloads.items()):
+            if index % slice_samples == slice_samples - 1:
+                await asyncio.sleep(0)
+            running = nodes.get(node)
+            if running is None:
+                counters.ignored += len(payloads)
+                continue
+            seat = running.seat
+            pipe = seat.compiled
+            if pipe is None and (running.is_resolved or not (pipe := in_force.resolve(running))):
+                counters.ignored += len(payloads)
+                continue
+            running.received += len(payloads)
+            dirty.add(running)
+            column = columns.get(pipe)
+            if column is None:
+                column = columns[pipe] = _Column()
+            column.nodes.append(running)
+            column.payloads.extend(payloads)
+            if len(payloads) == 1:
+                column.seats.append(seat)
+            else:
+                column.seats.extend([seat] * len(payloads))
+        for pipe, column in columns.items():
+            await self._run_column(pipe, column, record.received_ms)
+
+    async def _run_column(self, pipe: CompiledPipe, column: _Column, received_ms: int) -> None:
+        seats, payloads, counters = column.seats, column.payloads, self._counters
+        step = self._limits.slice_samples
+        for begin in range(0, len(seats), step):
+            some = seats[begin : begin + step]
+            counters.accepted += pipe.feed_seats(
+                some,
+                [received_ms] * len(some),
+                payloads[begin : begin + step],
+                self._out,
+                counters.drops,
+            )
+            if len(seats) > step:
+                await asyncio.sleep(0)
+        if pipe.config.processing_policy.policy_type is PolicyType.AGGREGATION:
+            for running in column.nodes:
+                if running.seat.memory.due_ms < running.due_ms:
+                    self._watch(running)
+
+    # windows
+
+    def _watch(self, running: Running) -> None:
+        running.due_ms = running.seat.memory.due_ms
+        self._due_count += 1
+        heappush(self._due, (running.due_ms, self._due_count, running))
+
+    async def _close_windows(self) -> None:
+        """Close what ended before everything that is not yet taken out was received."""
+        now_ms = self._intake.received_before(int(self._clock().timestamp() * 1000))
+        if now_ms is None:
+            now_ms = self._received_ms
+        done = 0
+        while self._due and self._due[0][0] <= now_ms:
+            _, _, running = heappop(self._due)
+            if running.due_ms > now_ms:  # seen already: it was watched twice
+                continue
+            running.due_ms = NOT_DUE
+            if running.seat.close(now_ms, self._out):
+                self._in_force.touch(running)
+            if running.seat.memory.due_ms < NOT_DUE:
+                self._watch(running)
+            done += 1
+            if done % self._limits.slice_nodes == 0:
+                await asyncio.sleep(0)
+
+    # cuts
+
+    def _is_flush_due(self) -> bool:
+        loop_time = asyncio.get_running_loop().time()
+        if self._flush_at is not None and loop_time >= self._flush_at:
+            return True
+        if self.waiting_rows >= self._limits.flush_rows:
+            return loop_time >= self._cut_at + self._limits.flush_seconds_min
+        if self._due and self._intake.is_empty:
+            return self._due[0][0] <= int(self._clock().timestamp() * 1000)
+        return self._is_snapshot_due(loop_time)
+
+    def _is_snapshot_due(self, loop_time: float) -> bool:
+        due_at = self._checkpointer.due_at
+        return self._offered != self._intake.position and due_at is not None and due_at <= loop_time
+
+    def _idle_seconds(self) -> float | None:
+        """How long nothing has to be done unless a record comes."""
+        loop_time = asyncio.get_running_loop().time()
+        found: list[float] = []
+        if self._flush_at is not None:
+            found.append(self._flush_at - loop_time)
+        if self._due:
+            now = self._clock().timestamp()
+            found.append(self._due[0][0] / 1000 - now)
+        if self._offered != self._intake.position:
+            due_at = self._checkpointer.due_at
+            found.append(ROOM_LOOK_SECONDS if due_at is None else due_at - loop_time)
+        return max(0.001, min(found)) if found else None
+
+    async def _cut(self) -> None:
+        """Hand over what gathered; write down where we are when that is due."""
+        await self._close_windows()
+        loop_time = asyncio.get_running_loop().time()
+        self._flush_at, self._cut_at = None, loop_time
+        position, out = self._intake.position, self._out
+        self._counters.nonfinite_windows += out.nonfinite_windows
+        self._out, log_rows, self._log_rows = Rows(), self._log_rows, []
+        values = [(node, text, ms) for node, (text, ms) in out.last_values.items()]
+        self._put(self._lanes.series, position, (out.n_records, out.time_windows, out.aggregates))
+        self._put(self._lanes.values, position, (values,))
+        self._put(self._lanes.logs, position, (log_rows,))
+        if self._is_finishing or self._is_snapshot_due(loop_time):
+            snapshot = await self._snapshot(position)
+            self._offered = position
+            self._checkpointer.offer(snapshot)
+
+    def _put(self, lane: Lane, position: int, tables: Tables) -> None:
+        if any(tables):
+            lane.put(self._number, position, tables)
+            self._number += 1
+
+    async def _snapshot(self, position: int) -> Snapshot:
+        in_force = self._in_force
+        dirty, in_force.dirty = in_force.dirty, set()
+        departed, in_force.gone = in_force.gone, set()
+        memories, settings = {}, []
+        pack = self._codec.pack_memory
+        for index, running in enumerate(dirty):
+            if index % self._limits.slice_nodes == self._limits.slice_nodes - 1:
+                await asyncio.sleep(0)
+            memories[running.setting[0]] = pack(running.seat.memory.dump())
+            settings.append(running.setting)
+        return Snapshot(position, settings, memories, frozenset(departed))
+
+    async def _wait_for_room(self) -> None:
+        """Stand still while a store's rows take more memory than they may."""
+        cap = self._limits.queue_bytes_max
+        while any(lane.memory_bytes > cap for lane in self._lanes):
+            self._checkpointer.is_hurried = True
+            if self._offered != self._intake.position and self._checkpointer.is_idle:
+                await self._cut()
+            await self._progressed.wait(ROOM_LOOK_SECONDS)
+        self._checkpointer.is_hurried = False
