@@ -181,8 +181,5 @@ def _commit(connection: sqlite3.Connection, change: Commit) -> None:
         )
         connection.executemany(
             "INSERT OR REPLACE INTO spool VALUES (?, ?, ?, ?)",
-            [
-                (entry.number, entry.lane, entry.row_count, body)
-                for entry, body in change.spooled
-            ],
+            [(entry.number, entry.lane, entry.row_count, body) for entry, body in change.spooled],
         )

@@ -27,9 +27,7 @@ class MemoryCheckpoint:
 
     async def load(self) -> Saved:
         entries = [entry for _, (entry, _) in sorted(self._spool.items())]
-        return Saved(
-            self._position, list(self._settings.values()), dict(self._memories), entries
-        )
+        return Saved(self._position, list(self._settings.values()), dict(self._memories), entries)
 
     async def commit(self, change: Commit) -> None:
         self._position = change.position

@@ -97,7 +97,9 @@ class Checkpointer:
                 log.warning("the checkpoint waits: %s", outage)
                 await asyncio.sleep(RETRY_SECONDS)
         self.seconds = loop.time() - begun
-        rest = min(self.seconds / self._limits.checkpoint_share, self._limits.checkpoint_seconds_max)
+        rest = min(
+            self.seconds / self._limits.checkpoint_share, self._limits.checkpoint_seconds_max
+        )
         self._next_due = loop.time() + max(rest, self._limits.checkpoint_seconds_min)
         self.committed = snapshot.position
         self._pending = None
@@ -134,9 +136,7 @@ class Checkpointer:
                 marks.append((lane, entry, len(body)))
                 await asyncio.sleep(0)
         await self._checkpoint.commit(
-            Commit(
-                snapshot.position, snapshot.settings, snapshot.memories, snapshot.gone, spooled
-            )
+            Commit(snapshot.position, snapshot.settings, snapshot.memories, snapshot.gone, spooled)
         )
         for lane, entry, size in marks:
             lane.spooled(entry, size)

@@ -264,9 +264,7 @@ class Lane:
         if count >= self._limits.write_rows_min:
             rate = count / max(seconds, 1e-6)
             known = self.rows_per_second
-            self.rows_per_second = (
-                rate if known is None else known + RATE_SHARE * (rate - known)
-            )
+            self.rows_per_second = rate if known is None else known + RATE_SHARE * (rate - known)
 
     async def _write_parts(self, token: str, tables: Tables, reason: str) -> None:
         """Halve until the rows that will never be taken stand alone; put those aside."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heappop, heappush
 from typing import Final
 from uuid import UUID
 
@@ -53,7 +53,7 @@ class Lanes:
     values: Lane
     logs: Lane
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Lane]:
         return iter((self.series, self.values, self.logs))
 
 
@@ -106,14 +106,20 @@ class PipeRun:
         self._is_finishing = False
         self.applied_version = in_force.version
         self.finished = asyncio.Event()
+        self.dead: list[tuple[int, UUID, int]] = []
+        """Series nobody can read any more, each with the position where it ended."""
         for running in in_force.due():
             self._watch(running)
-        heapify(self._due)
 
     def finish(self) -> None:
         """Take out what is there, cut once more and end; then :attr:`finished` is set."""
         self._is_finishing = True
         self._intake.wake()
+
+    @property
+    def is_idle(self) -> bool:
+        """Everything that was journalled is cut and handed over."""
+        return self._intake.is_empty and self._flush_at is None
 
     @property
     def waiting_rows(self) -> int:
@@ -143,7 +149,6 @@ class PipeRun:
         await self._end()
 
     async def _end(self) -> None:
-        self._checkpointer.is_hurried = True
         while not self._checkpointer.is_idle:
             await self._progressed.wait(ROOM_LOOK_SECONDS)
         await self._cut()
@@ -152,6 +157,8 @@ class PipeRun:
     # records
 
     async def _take(self, record: Record) -> None:
+        if self._flush_at is None:
+            self._flush_at = asyncio.get_running_loop().time() + self._limits.flush_seconds
         if isinstance(record, SampleRecord):
             await self._feed(record)
             self._received_ms = record.received_ms
@@ -159,16 +166,16 @@ class PipeRun:
             await self._apply(record.rows)
         else:
             self._log_rows.extend(record.rows)
-        if self._flush_at is None:
-            self._flush_at = asyncio.get_running_loop().time() + self._limits.flush_seconds
 
-    async def _apply(self, rows: list[ControlRow] | tuple[ControlRow, ...]) -> None:
+    async def _apply(self, rows: Sequence[ControlRow]) -> None:
         for index, row in enumerate(rows):
             if index % self._limits.slice_nodes == self._limits.slice_nodes - 1:
                 await asyncio.sleep(0)
             status = self._in_force.apply(row)
             if status is not None:
                 self._report(row[0], status)
+        dead, self._in_force.dead = self._in_force.dead, []
+        self.dead.extend((self._intake.position, *series) for series in dead)
         self.applied_version = self._in_force.version
         self._progressed()
 
@@ -261,7 +268,13 @@ class PipeRun:
 
     def _is_snapshot_due(self, loop_time: float) -> bool:
         due_at = self._checkpointer.due_at
-        return self._offered != self._intake.position and due_at is not None and due_at <= loop_time
+        return self._is_changed and due_at is not None and due_at <= loop_time
+
+    @property
+    def _is_changed(self) -> bool:
+        """Since the newest snapshot."""
+        in_force = self._in_force
+        return bool(self._offered != self._intake.position or in_force.dirty or in_force.gone)
 
     def _idle_seconds(self) -> float | None:
         """How long nothing has to be done unless a record comes."""
@@ -272,7 +285,7 @@ class PipeRun:
         if self._due:
             now = self._clock().timestamp()
             found.append(self._due[0][0] / 1000 - now)
-        if self._offered != self._intake.position:
+        if self._is_changed:
             due_at = self._checkpointer.due_at
             found.append(ROOM_LOOK_SECONDS if due_at is None else due_at - loop_time)
         return max(0.001, min(found)) if found else None
@@ -317,7 +330,7 @@ class PipeRun:
         cap = self._limits.queue_bytes_max
         while any(lane.memory_bytes > cap for lane in self._lanes):
             self._checkpointer.is_hurried = True
-            if self._offered != self._intake.position and self._checkpointer.is_idle:
+            if self._is_changed and self._checkpointer.is_idle:
                 await self._cut()
             await self._progressed.wait(ROOM_LOOK_SECONDS)
         self._checkpointer.is_hurried = False

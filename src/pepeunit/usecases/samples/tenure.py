@@ -1,0 +1,180 @@
+"""One pipeline from a checkpoint on, for as long as the lease is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final, Self
+
+from attrs import frozen
+
+from pepeunit.ports.checkpoint import Checkpoint, Commit
+from pepeunit.ports.clock import Clock
+from pepeunit.ports.database import Database
+from pepeunit.ports.identifiers import NewUuid
+from pepeunit.ports.journal import Journal
+from pepeunit.ports.logs import Logs
+from pepeunit.ports.record_codec import RecordCodec
+from pepeunit.ports.series_admin import SeriesAdmin
+from pepeunit.ports.series_writer import SeriesWriter
+from pepeunit.usecases.samples.checkpointer import Checkpointer
+from pepeunit.usecases.samples.counters import PipeCounters
+from pepeunit.usecases.samples.follow_pipes import FollowPipes
+from pepeunit.usecases.samples.in_force import PipesInForce
+from pepeunit.usecases.samples.intake import Intake
+from pepeunit.usecases.samples.lane import Lane, Write
+from pepeunit.usecases.samples.limits import IngestLimits
+from pepeunit.usecases.samples.pipe_run import Lanes, PipeRun
+from pepeunit.usecases.samples.signal import Signal
+from pepeunit.usecases.samples.stores import WriteLogs, WriteSeries, WriteValues
+from pepeunit.usecases.samples.sweep_series import SweepSeries
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 0.25
+HURRY_SECONDS: Final = 2.0
+"""Before the end of the time to stop: what a store still owes goes to the spool."""
+
+
+@frozen(kw_only=True)
+class IngestParts:
+    """What the pipeline is built from; ``reread_seconds`` is how often all pipes are read."""
+
+    database: Database
+    journal: Journal
+    checkpoint: Checkpoint
+    codec: RecordCodec
+    series: SeriesWriter
+    series_admin: SeriesAdmin
+    logs: Logs
+    clock: Clock
+    new_uuid: NewUuid
+    limits: IngestLimits
+    payload_bytes_max: int
+    reread_seconds: float
+
+
+class LeaseInDoubt(Exception):
+    """The store of leases was away: somebody else may hold it now."""
+
+
+class Tenure:
+    """Get one from :meth:`begin`. When it ends without :meth:`finish`, the next one begins at
+    the last checkpoint and runs again what came after it."""
+
+    def __init__(
+        self,
+        parts: IngestParts,
+        in_force: PipesInForce,
+        lanes: Lanes,
+        checkpointer: Checkpointer,
+        follow: FollowPipes,
+        run: PipeRun,
+        progressed: Signal,
+    ) -> None:
+        self.in_force = in_force
+        self.lanes = lanes
+        self.checkpointer = checkpointer
+        self.follow = follow
+        self.pipe_run = run
+        self.progressed = progressed
+        self._sweep = SweepSeries(parts.database, parts.series_admin, lanes.series, run.dead)
+
+    @classmethod
+    async def begin(cls, parts: IngestParts, intake: Intake, counters: PipeCounters) -> Self:
+        """From the last checkpoint. Raises ``Unavailable`` when it cannot be read."""
+        saved = await parts.checkpoint.load()
+        in_force = PipesInForce(parts.payload_bytes_max)
+        in_force.restore(saved, parts.codec)
+        position = intake.begin(saved.position)
+        if position < saved.position:
+            log.warning("the journal ends before the checkpoint: part of it is missing")
+            await parts.checkpoint.commit(Commit(position))
+        progressed = Signal()
+        lanes = _lanes(parts, progressed)
+        for lane in lanes:
+            lane.restore([entry for entry in saved.spool if entry.lane == lane.name])
+        checkpointer = Checkpointer(
+            parts.checkpoint, parts.journal, tuple(lanes), parts.limits, progressed
+        )
+        follow = FollowPipes(parts.database, intake, saved.settings, parts.reread_seconds)
+        number = max((entry.number for entry in saved.spool), default=0) + 1
+        run = PipeRun(
+            intake,
+            in_force,
+            lanes,
+            checkpointer,
+            parts.codec,
+            counters,
+            parts.clock,
+            parts.limits,
+            progressed,
+            follow.report,
+            number,
+        )
+        return cls(parts, in_force, lanes, checkpointer, follow, run, progressed)
+
+    async def run(self) -> None:
+        """Until :meth:`finish`. Raises ``LeaseInDoubt``, or what a task of it raised."""
+        loops = [lane.run() for lane in self.lanes]
+        loops += [self.checkpointer.run(), self.follow.run(), self._sweep.run()]
+        tasks = [asyncio.ensure_future(loop) for loop in (*loops, self._watch_lease())]
+        running = asyncio.ensure_future(self.pipe_run.run())
+        try:
+            done, _ = await asyncio.wait((*tasks, running), return_when=asyncio.FIRST_COMPLETED)
+            while done == {running} and running.exception() is None:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (*tasks, running):
+                task.cancel()
+            await asyncio.gather(*tasks, running, return_exceptions=True)
+
+    async def _watch_lease(self) -> None:
+        while not self.follow.outages:
+            await asyncio.sleep(LOOK_SECONDS)
+        raise LeaseInDoubt
+
+    @property
+    def is_settled(self) -> bool:
+        """What was journalled went through the pipes and is stored, or its store is down."""
+        return (
+            self.follow.is_current.is_set()
+            and self.pipe_run.is_idle
+            and all(lane.is_down or not lane.row_count for lane in self.lanes)
+        )
+
+    async def finish(self, seconds: float) -> bool:
+        """Run what is there through the pipes, store or spool it, write the checkpoint; False
+        when that took too long and the next start does the rest."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        self.pipe_run.finish()
+
+        def is_done() -> bool:
+            return (
+                self.pipe_run.finished.is_set()
+                and self.checkpointer.is_idle
+                and all(lane.is_down or not lane.row_count for lane in self.lanes)
+            )
+
+        while not is_done() and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            if left < HURRY_SECONDS:
+                self.checkpointer.is_hurried = True
+            await self.progressed.wait(min(left, LOOK_SECONDS))
+        return self.pipe_run.finished.is_set() and self.checkpointer.is_idle
+
+
+def _lanes(parts: IngestParts, progressed: Signal) -> Lanes:
+    token = parts.new_uuid().hex
+
+    def lane(name: str, write: Write) -> Lane:
+        return Lane(
+            name, write, parts.checkpoint, parts.codec, parts.clock, parts.limits, token, progressed
+        )
+
+    return Lanes(
+        lane("series", WriteSeries(parts.series)),
+        lane("values", WriteValues(parts.database, parts.clock)),
+        lane("logs", WriteLogs(parts.logs)),
+    )
