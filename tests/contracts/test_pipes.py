@@ -19,6 +19,7 @@ from pepeunit.domain.ids import NodeId
 from pepeunit.domain.nodes.node import Node
 from pepeunit.domain.pipes.series import FIRST_GENERATION, Series, Trim
 from pepeunit.ports.database import Database
+from pepeunit.ports.pipes import PipeSetting
 from tests.doubles.rows import NOON, Household, a_node
 
 TEN = json.dumps({"processing_policy": {"policy_type": "NRecords", "n_records_count": 10}})
@@ -87,6 +88,22 @@ async def test_a_node_without_a_pipe_is_no_change_until_it_gets_one(database: Da
     async with database.begin() as tx:
         await tx.nodes.put([evolve(node, data_pipe_yml=TEN)])
     assert await changes(database) == [(node.uuid, TEN, FIRST_GENERATION, 0)]
+
+
+async def test_a_setting_is_seen_inside_the_transaction_that_changes_it(
+    database: Database,
+) -> None:
+    node = await a_piped_node(database)
+    never = await a_piped_node(database, data_pipe_yml=None)
+    before = await newest(database)
+    async with database.begin() as tx:
+        await tx.nodes.put([evolve(node, data_pipe_yml=LAST)])
+        setting = await tx.pipes.setting(node.uuid)
+        unpiped = await tx.pipes.setting(never.uuid)
+        assert await tx.pipes.setting(NodeId(uuid4())) is None
+    assert setting is not None and setting.version > before
+    assert (setting.node, setting.config) == (node.uuid, LAST)
+    assert unpiped == PipeSetting(never.uuid, None, FIRST_GENERATION, 0, 0)
 
 
 async def test_only_a_pipe_that_was_renewed_changes(database: Database) -> None:

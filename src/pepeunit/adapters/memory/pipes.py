@@ -36,6 +36,16 @@ def _number(world: World, node: NodeId, piped: Piped) -> None:
     world.piped[node] = evolve(piped, version=world.next(_VERSIONS))
 
 
+def _setting(node: Node, piped: Piped) -> PipeSetting:
+    return PipeSetting(
+        node=node.uuid,
+        config=node.data_pipe_yml if node.is_data_pipe_active else None,
+        generation=piped.generation,
+        seq=piped.seq,
+        version=piped.version,
+    )
+
+
 @frozen
 class MemoryPipes:
     """Implements :class:`~pepeunit.ports.pipes.Pipes`."""
@@ -45,18 +55,16 @@ class MemoryPipes:
     async def changed(self, after_version: int) -> Sequence[PipeSetting]:
         world = self.view.world
         settings = (
-            PipeSetting(
-                node=uuid,
-                config=node.data_pipe_yml if node.is_data_pipe_active else None,
-                generation=piped.generation,
-                seq=piped.seq,
-                version=piped.version,
-            )
+            _setting(world.nodes[uuid], piped)
             for uuid, piped in world.piped.items()
             if piped.version > after_version
-            for node in [world.nodes[uuid]]
         )
         return sorted(settings, key=lambda setting: setting.version)
+
+    async def setting(self, node: NodeId) -> PipeSetting | None:
+        world = self.view.world
+        found = world.nodes.get(node)
+        return found and _setting(found, world.piped.get(node, Piped()))
 
     async def living(self) -> Set[tuple[NodeId, int]]:
         world = self.view.world

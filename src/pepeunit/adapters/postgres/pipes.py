@@ -20,18 +20,18 @@ from pepeunit.domain.messaging.topic import PIPE_SUFFIX
 from pepeunit.domain.pipes.series import Series, Trim, trimmed
 from pepeunit.ports.pipes import PipeSetting
 
-_CHANGED: Final = (
-    select(
-        nodes.c.uuid,
-        nodes.c.data_pipe_yml,
-        nodes.c.is_data_pipe_active,
-        nodes.c.series_generation,
-        nodes.c.series_seq,
-        nodes.c.pipe_version,
-    )
-    .where(nodes.c.pipe_version > bindparam("after"))
-    .order_by(nodes.c.pipe_version)
+_SETTINGS: Final = select(
+    nodes.c.uuid,
+    nodes.c.data_pipe_yml,
+    nodes.c.is_data_pipe_active,
+    nodes.c.series_generation,
+    nodes.c.series_seq,
+    nodes.c.pipe_version,
 )
+_CHANGED: Final = _SETTINGS.where(nodes.c.pipe_version > bindparam("after")).order_by(
+    nodes.c.pipe_version
+)
+_SETTING: Final = _SETTINGS.where(nodes.c.uuid == bindparam("uuid"))
 _LIVING: Final = select(nodes.c.uuid, nodes.c.series_generation).where(
     nodes.c.topic_name.endswith(PIPE_SUFFIX, autoescape=True)
 )
@@ -54,7 +54,7 @@ def to_setting(row: Any) -> PipeSetting:
         config=row.data_pipe_yml if row.is_data_pipe_active else None,
         generation=row.series_generation,
         seq=row.series_seq,
-        version=row.pipe_version,
+        version=row.pipe_version or 0,
     )
 
 
@@ -72,6 +72,10 @@ class PostgresPipes:
         return tuple(
             map(to_setting, await self.statements.read(_CHANGED, {"after": after_version}))
         )
+
+    async def setting(self, node: NodeId) -> PipeSetting | None:
+        row = await self.statements.get(_SETTING, node, for_update=False)
+        return row and to_setting(row)
 
     async def living(self) -> Set[tuple[NodeId, int]]:
         return {(row.uuid, row.series_generation) for row in await self.statements.read(_LIVING)}
