@@ -64,7 +64,7 @@ class MemoryPipes:
     async def setting(self, node: NodeId) -> PipeSetting | None:
         world = self.view.world
         found = world.nodes.get(node)
-        return found and _setting(found, world.piped.get(node, Piped()))
+        return None if found is None else _setting(found, world.piped.get(node, Piped()))
 
     async def living(self) -> Set[tuple[NodeId, int]]:
         world = self.view.world
