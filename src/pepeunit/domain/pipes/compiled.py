@@ -7,12 +7,11 @@ Many nodes share one compiled pipe; what differs between them is their
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from pepeunit.domain.pipes.config import PipeConfig
 from pepeunit.domain.pipes.drops import Drops
-from pepeunit.domain.pipes.memory import NodeMemory
 from pepeunit.domain.pipes.program import program
 from pepeunit.domain.pipes.rows import Rows
 
@@ -20,7 +19,14 @@ SWIFT_MESSAGES_MIN: Final = 6
 """Checks of a whole run pay from this many messages on."""
 
 
-Run = Callable[[Sequence[NodeMemory], Sequence[int], Sequence[bytes], Rows, Drops], int]
+class Memory(Protocol):
+    """A :class:`~pepeunit.domain.pipes.memory.NodeMemory`, of which the text knows the rest."""
+
+    node: UUID
+    generation: int
+
+
+Run = Callable[[Sequence[Memory], Sequence[int], Sequence[bytes], Rows, Drops], int]
 
 
 class CompiledPipe:
@@ -41,7 +47,7 @@ class CompiledPipe:
         self,
         node: UUID,
         generation: int,
-        memory: NodeMemory,
+        memory: Memory,
         times: Sequence[int],
         payloads: Sequence[bytes],
         out: Rows,
@@ -57,7 +63,7 @@ class CompiledPipe:
 
     def feed_mixed(
         self,
-        memories: Sequence[NodeMemory],
+        memories: Sequence[Memory],
         times: Sequence[int],
         payloads: Sequence[bytes],
         out: Rows,

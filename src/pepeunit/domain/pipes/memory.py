@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
+from pepeunit.domain.pipes.compiled import CompiledPipe
 from pepeunit.domain.pipes.config import AggregationFunction
 from pepeunit.domain.pipes.drops import Drop, Drops, no_drops
 from pepeunit.domain.pipes.rows import Rows
 from pepeunit.domain.pipes.windows import Window, WindowDump, WindowKey, WindowRule, window_rule
-
-if TYPE_CHECKING:
-    from pepeunit.domain.pipes.compiled import CompiledPipe
 
 NEVER: Final = -(1 << 62)
 """As a time: longer ago than any rate asks for."""
