@@ -12,7 +12,7 @@ import attrs
 from pepeunit.codecs.rest.requests import INTEGER_MAX, Paged, resolved_fields
 from pepeunit.codecs.rest.violations import Violation
 from pepeunit.entrypoints.http.endpoint import TOKEN_HEADER
-from pepeunit.entrypoints.http.route import File, Route, Stream
+from pepeunit.entrypoints.http.route import File, Pieces, Route, Stream
 from pepeunit.entrypoints.http.schema import Components, Schema
 from pepeunit.entrypoints.http.site import Site
 
@@ -129,7 +129,7 @@ def _without_null(schema: Schema) -> Schema:
 
 def _responses(route: Route, components: Components) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done"}
-    if route.answer in (File, Stream):
+    if route.answer in (File, Pieces, Stream):
         done["content"] = {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
     elif route.status != 204:
         done["content"] = {"application/json": {"schema": components.describe(route.answer)}}
