@@ -16,7 +16,7 @@ import json
 import math
 import struct
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Final
 from uuid import UUID
 
@@ -74,7 +74,7 @@ def _samples(record: bytes) -> SampleRecord:
     ends = list(accumulate(lengths, initial=at + 4 * count))
     if len(heads) != node_count or ends[-1] != len(record):
         raise ValueError("a journal record of samples with a wrong length")
-    payloads = [record[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+    payloads = [record[begin:end] for begin, end in pairwise(ends)]
     groups = {}
     at = 0
     for node, size in heads:

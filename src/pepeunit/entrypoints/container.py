@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dependency_injector import providers
 
-from pepeunit.codecs.samples import pack_samples, unpack_samples
+from pepeunit.codecs import records
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.settings import Settings
-from pepeunit.entrypoints.wiring.foundation import KIB
+from pepeunit.entrypoints.wiring.foundation import KIB, MIB
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
 from pepeunit.usecases.instance.backlog import CountBacklog
 from pepeunit.usecases.instance.metrics import GetMetrics
@@ -25,6 +25,8 @@ from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.samples.ingest import Ingest
+from pepeunit.usecases.samples.ingest_parts import IngestParts
+from pepeunit.usecases.samples.limits import IngestLimits
 from pepeunit.usecases.units.command_units import CommandUnits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
@@ -44,6 +46,19 @@ One = providers.Singleton
 
 def _payload_bytes(settings: Settings) -> int:
     return settings.mqtt.max_payload_kib * KIB
+
+
+def ingest_limits(settings: Settings) -> IngestLimits:
+    """The pipeline's numbers that can be set; the others are fixed."""
+    pipes = settings.pipes
+    return IngestLimits(
+        flush_seconds=pipes.buffer_flush_seconds,
+        flush_rows=pipes.buffer_max_size,
+        queue_bytes_max=pipes.queue_memory_mib * MIB,
+        spool_bytes_max=pipes.spool_disk_mib * MIB,
+        journal_bytes_max=pipes.journal_disk_mib * MIB,
+        backlog_seconds_max=pipes.backlog_seconds_max,
+    )
 
 
 def _accepted_domains(settings: Settings, facts: InstanceFacts) -> frozenset[str]:
@@ -206,11 +221,22 @@ class UseCases(PeopleUseCases):
     # messages
     ingest = One(
         Ingest,
-        database=PeopleUseCases.database,
-        journal=PeopleUseCases.ports.journal,
-        pack=providers.Object(pack_samples),
-        unpack=providers.Object(unpack_samples),
-        flush_seconds=PeopleUseCases.settings.provided.pipes.buffer_flush_seconds,
+        parts=One(
+            IngestParts,
+            database=PeopleUseCases.database,
+            journal=PeopleUseCases.ports.journal,
+            checkpoint=PeopleUseCases.ports.checkpoint,
+            codec=providers.Object(records),
+            series_writer=PeopleUseCases.ports.series_writer,
+            series_admin=PeopleUseCases.ports.series_admin,
+            logs=PeopleUseCases.logs,
+            clock=PeopleUseCases.clock,
+            new_uuid=PeopleUseCases.new_uuid,
+            limits=providers.Callable(ingest_limits, PeopleUseCases.settings),
+            payload_bytes_max=providers.Callable(_payload_bytes, PeopleUseCases.settings),
+            reread_seconds=PeopleUseCases.settings.provided.pipes.config_sync_seconds,
+        ),
+        leases=PeopleUseCases.ports.leases,
     )
     store_state = One(
         StoreState,
@@ -222,7 +248,6 @@ class UseCases(PeopleUseCases):
         ReceiveMessages,
         ingest=ingest,
         store_state=store_state,
-        logs=PeopleUseCases.logs,
         clock=PeopleUseCases.clock,
         log_seconds=PeopleUseCases.settings.provided.devices.unit_log_expiration_seconds,
     )

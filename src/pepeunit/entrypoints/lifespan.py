@@ -94,10 +94,7 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
-        replayed = await use.ingest().replay()
-        if replayed:
-            log.info("stored %d samples that a previous run had only journalled", replayed)
-        await stack.enter_async_context(_flushing(use))
+        await stack.enter_async_context(_ingesting(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
         await endpoint.start(host, settings.mqtt.port)
@@ -151,15 +148,16 @@ async def _http(
 
 
 @asynccontextmanager
-async def _flushing(use: UseCases) -> AsyncIterator[None]:
-    """The ingest's flush loop; what is gathered is written once more at the end."""
+async def _ingesting(use: UseCases) -> AsyncIterator[None]:
+    """The pipes run; what a previous run left is stored before anything else is let in, unless
+    that takes long. At the end everything is stored or spooled and written down."""
     ingest = use.ingest()
-    async with _tasks({"flush": ingest.run}):
+    async with _tasks({"ingest": ingest.run}):
+        if not await ingest.ready():
+            log.warning("what the previous run left is still being stored")
         yield
-    try:
-        await ingest.flush()
-    except Unavailable as outage:
-        log.warning("values stay in the journal: %s", outage)
+        if not await ingest.stop():
+            log.warning("the next start stores what is left in the journal")
 
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:

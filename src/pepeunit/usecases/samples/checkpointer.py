@@ -15,10 +15,9 @@ from attrs import frozen
 
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.messaging.record import ControlRow
-from pepeunit.ports.checkpoint import Checkpoint, Commit, SpoolEntry
-from pepeunit.ports.journal import Journal
+from pepeunit.ports.checkpoint import Commit, SpoolEntry
+from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.lane import Entry, Lane
-from pepeunit.usecases.samples.limits import IngestLimits
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
@@ -40,18 +39,11 @@ class Snapshot:
 class Checkpointer:
     """One snapshot at a time: the next may be offered when :attr:`is_due`."""
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        journal: Journal,
-        lanes: Sequence[Lane],
-        limits: IngestLimits,
-        progressed: Signal,
-    ) -> None:
-        self._checkpoint = checkpoint
-        self._journal = journal
+    def __init__(self, parts: IngestParts, lanes: Sequence[Lane], progressed: Signal) -> None:
+        self._checkpoint = parts.checkpoint
+        self._journal = parts.journal
+        self._limits = parts.limits
         self._lanes = lanes
-        self._limits = limits
         self._progressed = progressed
         self._pending: Snapshot | None = None
         self._offered = asyncio.Event()

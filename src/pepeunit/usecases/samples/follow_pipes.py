@@ -60,8 +60,8 @@ class FollowPipes:
         self._reread_at = self._living_at = 0.0
         self.is_current = asyncio.Event()
         """Set once everything was read after the start."""
-        self.outages = 0
-        """How often the store came back after it was away."""
+        self.came_back = asyncio.Event()
+        """Set when the store answered again after it was away."""
 
     def ask(self) -> None:
         """Look now."""
@@ -85,7 +85,7 @@ class FollowPipes:
                 continue
             if is_away:
                 is_away = False
-                self.outages += 1
+                self.came_back.set()
             self.is_current.set()
             await self._asked.wait(POLL_SECONDS)
 
@@ -155,8 +155,8 @@ class FollowPipes:
             by_status.setdefault(status, []).append(NodeId(node))
         try:
             async with self._database.begin() as tx:
-                for (status, error), nodes in by_status.items():
-                    await tx.pipes.report(nodes, status, error)
+                for (shown, error), nodes in by_status.items():
+                    await tx.pipes.report(nodes, shown, error)
         except BaseException:
             self._reports = reports | self._reports
             raise

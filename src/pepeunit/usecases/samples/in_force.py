@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pepeunit.domain.errors import Invalid
 from pepeunit.domain.messaging.record import ControlRow
-from pepeunit.domain.pipes.compiled import CompiledPipe, Seat, compile_pipe
+from pepeunit.domain.pipes.compiled import CompiledPipe, compile_pipe
 from pepeunit.domain.pipes.config import PipeConfig
 from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.validation import read_config
@@ -35,11 +35,11 @@ def gone(node: UUID) -> ControlRow:
 class Running:
     """A node under its setting. ``is_resolved`` once its config was looked at."""
 
-    __slots__ = ("due_ms", "is_resolved", "received", "seat", "setting")
+    __slots__ = ("due_ms", "is_resolved", "memory", "received", "setting")
 
-    def __init__(self, setting: ControlRow, memory: NodeMemory | None = None) -> None:
+    def __init__(self, setting: ControlRow, memory: NodeMemory) -> None:
         self.setting = setting
-        self.seat = Seat(setting[0], setting[2], None, memory)
+        self.memory = memory
         self.is_resolved = setting[1] is None
         self.received = 0
         """Messages since counting began."""
@@ -67,9 +67,11 @@ class PipesInForce:
     def restore(self, saved: Saved, codec: RecordCodec) -> None:
         """Begin where a checkpoint ended; configs are looked at when they are needed."""
         for row in saved.settings:
-            memory = None
-            if (packed := saved.memories.get(row[0])) is not None:
-                memory = NodeMemory.load(codec.unpack_memory(packed))
+            packed = saved.memories.get(row[0])
+            if packed is None:
+                memory = NodeMemory(row[0], row[2])
+            else:
+                memory = NodeMemory.load(codec.unpack_memory(packed), row[0], row[2])
             self.nodes[row[0]] = Running(row, memory)
             self.version = max(self.version, row[4])
 
@@ -86,17 +88,16 @@ class PipesInForce:
                 self._forget(known)
             return None
         if known is None:
-            known = self.nodes[node] = Running(row)
-            known.seat.memory.seq = seq
+            known = self.nodes[node] = Running(row, NodeMemory(node, generation))
+            known.memory.seq = seq
         elif known.setting[2] != generation:
             self.dead.append((node, known.setting[2]))
-            known.seat.generation = generation
-            known.seat.memory.begin_series()
-            known.seat.memory.seq = seq
+            known.memory.begin_series(generation)
+            known.memory.seq = seq
         known.setting = row
         self.gone.discard(node)
         self.dirty.add(known)
-        known.seat.compiled = None
+        known.memory.compiled = None
         known.is_resolved = config is None
         if config is None:
             return INACTIVE, None
@@ -107,7 +108,7 @@ class PipesInForce:
         node, _, generation, _, _ = known.setting
         del self.nodes[node]
         self.dirty.discard(known)
-        known.seat.memory.begin_series()
+        known.memory.begin_series(GONE)
         self.gone.add(node)
         self.dead.append((node, generation))
 
@@ -121,7 +122,7 @@ class PipesInForce:
         compiled = self._compiled.get(config)
         if compiled is None:
             compiled = self._compiled[config] = compile_pipe(config)
-        running.seat.compiled = compiled
+        running.memory.compiled = compiled
         return compiled
 
     def _config(self, text: str) -> PipeConfig | str:
@@ -149,8 +150,12 @@ class PipesInForce:
         self._compiled = {one: pipe for one, pipe in self._compiled.items() if one in used}
 
     def open_windows(self) -> int:
-        return sum(len(one.seat.memory.windows) for one in self.nodes.values())
+        return sum(
+            sum(1 for _ in one.memory.open_windows())
+            for one in self.nodes.values()
+            if one.memory.has_windows
+        )
 
     def due(self) -> Iterable[Running]:
         """Nodes that have open windows."""
-        return (one for one in self.nodes.values() if one.seat.memory.due_ms < NOT_DUE)
+        return (one for one in self.nodes.values() if one.memory.has_windows)

@@ -20,8 +20,9 @@ from pepeunit.domain.pipes.drops import REASONS
 from pepeunit.ports.leases import Leases
 from pepeunit.usecases.samples.admission import Admission
 from pepeunit.usecases.samples.counters import PipeCounters
+from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.intake import Intake
-from pepeunit.usecases.samples.tenure import IngestParts, LeaseInDoubt, Tenure
+from pepeunit.usecases.samples.tenure import LeaseInDoubt, Tenure
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,6 @@ class Ingest:
         running = self.tenure.in_force.nodes.get(node) if self.tenure is not None else None
         if running is None:
             return dict.fromkeys(("accepted", *REASONS), 0)
-        dropped = running.seat.dropped or [0] * len(REASONS)
+        dropped = running.memory.dropped or [0] * len(REASONS)
         accepted = running.received - sum(dropped)
         return {"accepted": accepted, **dict(zip(REASONS, dropped, strict=True))}

@@ -18,10 +18,9 @@ from typing import Any, Final
 from attrs import define
 
 from pepeunit.domain.errors import Invalid, Unavailable
-from pepeunit.ports.checkpoint import Checkpoint, Quarantined, SpoolEntry
-from pepeunit.ports.clock import Clock
-from pepeunit.ports.record_codec import RecordCodec, Tables
-from pepeunit.usecases.samples.limits import IngestLimits
+from pepeunit.ports.checkpoint import Quarantined, SpoolEntry
+from pepeunit.ports.record_codec import Tables
+from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
@@ -59,22 +58,14 @@ class Lane:
     """``progressed`` is called whenever rows were stored or the store stopped answering."""
 
     def __init__(
-        self,
-        name: str,
-        write: Write,
-        checkpoint: Checkpoint,
-        codec: RecordCodec,
-        clock: Clock,
-        limits: IngestLimits,
-        token: str,
-        progressed: Signal,
+        self, name: str, write: Write, parts: IngestParts, token: str, progressed: Signal
     ) -> None:
         self.name = name
         self._write = write
-        self._checkpoint = checkpoint
-        self._codec = codec
-        self._clock = clock
-        self._limits = limits
+        self._checkpoint = parts.checkpoint
+        self._codec = parts.codec
+        self._clock = parts.clock
+        self._limits = parts.limits
         self._token = token
         self._progressed = progressed
         self._entries: deque[Entry] = deque()
@@ -88,6 +79,7 @@ class Lane:
         self.live_row_count = 0
         self.memory_bytes = 0
         self.spooled_bytes = 0
+        self.spooled_rows = 0
         self.stored_rows = 0
         self.retries = 0
         self.quarantined = 0
@@ -109,6 +101,7 @@ class Lane:
             entry = Entry(one.number, 0, None, one.row_count, now, is_live=False)
             entry.spooled_bytes = one.size_bytes
             self.spooled_bytes += one.size_bytes
+            self.spooled_rows += one.row_count
             self._append(entry)
 
     def _append(self, entry: Entry) -> None:
@@ -155,6 +148,7 @@ class Lane:
             return
         entry.spooled_bytes = size_bytes
         self.spooled_bytes += size_bytes
+        self.spooled_rows += entry.row_count
         self.memory_bytes -= entry.memory_bytes
         entry.tables = None
 
@@ -183,6 +177,7 @@ class Lane:
         self.stored_rows += entry.row_count
         if entry.spooled_bytes:
             self.spooled_bytes -= entry.spooled_bytes
+            self.spooled_rows -= entry.row_count
             self._stale.append(entry.number)
 
     async def _drop_stale(self) -> None:
@@ -216,7 +211,8 @@ class Lane:
         async def read() -> Tables:
             return self._codec.unpack_tables(await self._checkpoint.body(entry.number))
 
-        return await self._until_done(read)
+        found: Tables = await self._until_done(read)
+        return found
 
     @property
     def _write_rows(self) -> int:

@@ -23,18 +23,17 @@ from pepeunit.domain.messaging.record import (
     Record,
     SampleRecord,
 )
-from pepeunit.domain.pipes.compiled import CompiledPipe, Seat
+from pepeunit.domain.pipes.compiled import CompiledPipe
 from pepeunit.domain.pipes.config import PolicyType
-from pepeunit.domain.pipes.memory import NOT_DUE
+from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.rows import Rows
-from pepeunit.ports.clock import Clock
-from pepeunit.ports.record_codec import RecordCodec, Tables
+from pepeunit.ports.record_codec import Tables
 from pepeunit.usecases.samples.checkpointer import Checkpointer, Snapshot
 from pepeunit.usecases.samples.counters import PipeCounters
 from pepeunit.usecases.samples.in_force import PipesInForce, Running, Status
+from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.intake import Intake
 from pepeunit.usecases.samples.lane import Lane
-from pepeunit.usecases.samples.limits import IngestLimits
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ class Lanes:
 class _Column:
     """Messages of one record that run through one pipe."""
 
-    seats: list[Seat] = field(factory=list)
+    memories: list[NodeMemory] = field(factory=list)
     payloads: list[bytes] = field(factory=list)
     nodes: list[Running] = field(factory=list)
 
@@ -71,26 +70,25 @@ class PipeRun:
 
     def __init__(
         self,
+        parts: IngestParts,
+        *,
         intake: Intake,
         in_force: PipesInForce,
         lanes: Lanes,
         checkpointer: Checkpointer,
-        codec: RecordCodec,
         counters: PipeCounters,
-        clock: Clock,
-        limits: IngestLimits,
         progressed: Signal,
         report: Report,
         number: int,
     ) -> None:
+        self._codec = parts.codec
+        self._clock = parts.clock
+        self._limits = parts.limits
         self._intake = intake
         self._in_force = in_force
         self._lanes = lanes
         self._checkpointer = checkpointer
-        self._codec = codec
         self._counters = counters
-        self._clock = clock
-        self._limits = limits
         self._progressed = progressed
         self._report = report
         self._number = number
@@ -190,8 +188,8 @@ class PipeRun:
             if running is None:
                 counters.ignored += len(payloads)
                 continue
-            seat = running.seat
-            pipe = seat.compiled
+            memory = running.memory
+            pipe = memory.compiled
             if pipe is None and (running.is_resolved or not (pipe := in_force.resolve(running))):
                 counters.ignored += len(payloads)
                 continue
@@ -203,35 +201,35 @@ class PipeRun:
             column.nodes.append(running)
             column.payloads.extend(payloads)
             if len(payloads) == 1:
-                column.seats.append(seat)
+                column.memories.append(memory)
             else:
-                column.seats.extend([seat] * len(payloads))
+                column.memories.extend([memory] * len(payloads))
         for pipe, column in columns.items():
             await self._run_column(pipe, column, record.received_ms)
 
     async def _run_column(self, pipe: CompiledPipe, column: _Column, received_ms: int) -> None:
-        seats, payloads, counters = column.seats, column.payloads, self._counters
+        memories, payloads, counters = column.memories, column.payloads, self._counters
         step = self._limits.slice_samples
-        for begin in range(0, len(seats), step):
-            some = seats[begin : begin + step]
-            counters.accepted += pipe.feed_seats(
+        for begin in range(0, len(memories), step):
+            some = memories[begin : begin + step]
+            counters.accepted += pipe.feed_mixed(
                 some,
                 [received_ms] * len(some),
                 payloads[begin : begin + step],
                 self._out,
                 counters.drops,
             )
-            if len(seats) > step:
+            if len(memories) > step:
                 await asyncio.sleep(0)
         if pipe.config.processing_policy.policy_type is PolicyType.AGGREGATION:
             for running in column.nodes:
-                if running.seat.memory.due_ms < running.due_ms:
+                if running.memory.due_ms < running.due_ms:
                     self._watch(running)
 
     # windows
 
     def _watch(self, running: Running) -> None:
-        running.due_ms = running.seat.memory.due_ms
+        running.due_ms = running.memory.due_ms
         self._due_count += 1
         heappush(self._due, (running.due_ms, self._due_count, running))
 
@@ -246,9 +244,11 @@ class PipeRun:
             if running.due_ms > now_ms:  # seen already: it was watched twice
                 continue
             running.due_ms = NOT_DUE
-            if running.seat.close(now_ms, self._out):
+            if running.memory.close(
+                running.memory.node, running.memory.generation, now_ms, self._out
+            ):
                 self._in_force.touch(running)
-            if running.seat.memory.due_ms < NOT_DUE:
+            if running.memory.due_ms < NOT_DUE:
                 self._watch(running)
             done += 1
             if done % self._limits.slice_nodes == 0:
@@ -321,7 +321,7 @@ class PipeRun:
         for index, running in enumerate(dirty):
             if index % self._limits.slice_nodes == self._limits.slice_nodes - 1:
                 await asyncio.sleep(0)
-            memories[running.setting[0]] = pack(running.seat.memory.dump())
+            memories[running.setting[0]] = pack(running.memory.dump())
             settings.append(running.setting)
         return Snapshot(position, settings, memories, frozenset(departed))
 

@@ -66,12 +66,12 @@ class SweepSeries:
         """Delete rows of nodes and generations that do not live. Raises ``Unavailable``."""
         known = await self._admin.known()
         async with self._database.read() as rows:
-            living = dict(await rows.pipes.living())
+            living: dict[UUID, int] = dict(await rows.pipes.living())
         now = asyncio.get_running_loop().time()
         found = []
         seen: dict[tuple[UUID, int], float] = {}
         for node, generation in known:
-            shown = living.get(node)  # type: ignore[call-overload]
+            shown = living.get(node)
             if shown is not None and generation > shown:
                 since = self._reserved.get((node, generation), now)
                 seen[node, generation] = since

@@ -6,24 +6,14 @@ import asyncio
 import logging
 from typing import Final, Self
 
-from attrs import frozen
-
-from pepeunit.ports.checkpoint import Checkpoint, Commit
-from pepeunit.ports.clock import Clock
-from pepeunit.ports.database import Database
-from pepeunit.ports.identifiers import NewUuid
-from pepeunit.ports.journal import Journal
-from pepeunit.ports.logs import Logs
-from pepeunit.ports.record_codec import RecordCodec
-from pepeunit.ports.series_admin import SeriesAdmin
-from pepeunit.ports.series_writer import SeriesWriter
+from pepeunit.ports.checkpoint import Commit, Saved
 from pepeunit.usecases.samples.checkpointer import Checkpointer
 from pepeunit.usecases.samples.counters import PipeCounters
 from pepeunit.usecases.samples.follow_pipes import FollowPipes
 from pepeunit.usecases.samples.in_force import PipesInForce
+from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.intake import Intake
 from pepeunit.usecases.samples.lane import Lane, Write
-from pepeunit.usecases.samples.limits import IngestLimits
 from pepeunit.usecases.samples.pipe_run import Lanes, PipeRun
 from pepeunit.usecases.samples.signal import Signal
 from pepeunit.usecases.samples.stores import WriteLogs, WriteSeries, WriteValues
@@ -36,24 +26,6 @@ HURRY_SECONDS: Final = 2.0
 """Before the end of the time to stop: what a store still owes goes to the spool."""
 
 
-@frozen(kw_only=True)
-class IngestParts:
-    """What the pipeline is built from; ``reread_seconds`` is how often all pipes are read."""
-
-    database: Database
-    journal: Journal
-    checkpoint: Checkpoint
-    codec: RecordCodec
-    series: SeriesWriter
-    series_admin: SeriesAdmin
-    logs: Logs
-    clock: Clock
-    new_uuid: NewUuid
-    limits: IngestLimits
-    payload_bytes_max: int
-    reread_seconds: float
-
-
 class LeaseInDoubt(Exception):
     """The store of leases was away: somebody else may hold it now."""
 
@@ -63,56 +35,40 @@ class Tenure:
     the last checkpoint and runs again what came after it."""
 
     def __init__(
-        self,
-        parts: IngestParts,
-        in_force: PipesInForce,
-        lanes: Lanes,
-        checkpointer: Checkpointer,
-        follow: FollowPipes,
-        run: PipeRun,
-        progressed: Signal,
+        self, parts: IngestParts, saved: Saved, intake: Intake, counters: PipeCounters
     ) -> None:
-        self.in_force = in_force
-        self.lanes = lanes
-        self.checkpointer = checkpointer
-        self.follow = follow
-        self.pipe_run = run
-        self.progressed = progressed
-        self._sweep = SweepSeries(parts.database, parts.series_admin, lanes.series, run.dead)
+        self.progressed = progressed = Signal()
+        self.in_force = PipesInForce(parts.payload_bytes_max)
+        self.in_force.restore(saved, parts.codec)
+        self.lanes = _lanes(parts, progressed)
+        for lane in self.lanes:
+            lane.restore([entry for entry in saved.spool if entry.lane == lane.name])
+        self.checkpointer = Checkpointer(parts, tuple(self.lanes), progressed)
+        self.follow = FollowPipes(parts.database, intake, saved.settings, parts.reread_seconds)
+        self.pipe_run = PipeRun(
+            parts,
+            intake=intake,
+            in_force=self.in_force,
+            lanes=self.lanes,
+            checkpointer=self.checkpointer,
+            counters=counters,
+            progressed=progressed,
+            report=self.follow.report,
+            number=max((entry.number for entry in saved.spool), default=0) + 1,
+        )
+        self._sweep = SweepSeries(
+            parts.database, parts.series_admin, self.lanes.series, self.pipe_run.dead
+        )
 
     @classmethod
     async def begin(cls, parts: IngestParts, intake: Intake, counters: PipeCounters) -> Self:
         """From the last checkpoint. Raises ``Unavailable`` when it cannot be read."""
         saved = await parts.checkpoint.load()
-        in_force = PipesInForce(parts.payload_bytes_max)
-        in_force.restore(saved, parts.codec)
         position = intake.begin(saved.position)
         if position < saved.position:
             log.warning("the journal ends before the checkpoint: part of it is missing")
             await parts.checkpoint.commit(Commit(position))
-        progressed = Signal()
-        lanes = _lanes(parts, progressed)
-        for lane in lanes:
-            lane.restore([entry for entry in saved.spool if entry.lane == lane.name])
-        checkpointer = Checkpointer(
-            parts.checkpoint, parts.journal, tuple(lanes), parts.limits, progressed
-        )
-        follow = FollowPipes(parts.database, intake, saved.settings, parts.reread_seconds)
-        number = max((entry.number for entry in saved.spool), default=0) + 1
-        run = PipeRun(
-            intake,
-            in_force,
-            lanes,
-            checkpointer,
-            parts.codec,
-            counters,
-            parts.clock,
-            parts.limits,
-            progressed,
-            follow.report,
-            number,
-        )
-        return cls(parts, in_force, lanes, checkpointer, follow, run, progressed)
+        return cls(parts, saved, intake, counters)
 
     async def run(self) -> None:
         """Until :meth:`finish`. Raises ``LeaseInDoubt``, or what a task of it raised."""
@@ -132,8 +88,7 @@ class Tenure:
             await asyncio.gather(*tasks, running, return_exceptions=True)
 
     async def _watch_lease(self) -> None:
-        while not self.follow.outages:
-            await asyncio.sleep(LOOK_SECONDS)
+        await self.follow.came_back.wait()
         raise LeaseInDoubt
 
     @property
@@ -169,12 +124,10 @@ def _lanes(parts: IngestParts, progressed: Signal) -> Lanes:
     token = parts.new_uuid().hex
 
     def lane(name: str, write: Write) -> Lane:
-        return Lane(
-            name, write, parts.checkpoint, parts.codec, parts.clock, parts.limits, token, progressed
-        )
+        return Lane(name, write, parts, token, progressed)
 
     return Lanes(
-        lane("series", WriteSeries(parts.series)),
+        lane("series", WriteSeries(parts.series_writer)),
         lane("values", WriteValues(parts.database, parts.clock)),
         lane("logs", WriteLogs(parts.logs)),
     )
