@@ -65,7 +65,7 @@ class ClickHouseLogs:
         source = f"FROM unit_logs FINAL WHERE {conditions}"
         direction = "DESC" if query.newest_first else "ASC"
         statement = (
-            f"SELECT toString(level), text, toUnixTimestamp64Milli(create_datetime), "  # noqa: S608
+            f"SELECT toString(level), text, toUnixTimestamp64Milli(create_datetime), "
             f"toUnixTimestamp64Milli(expiration_datetime) {source} "
             f"ORDER BY create_datetime {direction}, uuid {direction}"
         )
@@ -78,7 +78,7 @@ class ClickHouseLogs:
             found = client.query(statement, parameters=values).result_rows
             count = len(found)
             if start or most:
-                count = client.query(f"SELECT count() {source}", parameters=values).first_row[0]  # noqa: S608
+                count = client.query(f"SELECT count() {source}", parameters=values).first_row[0]
             entries = [
                 UnitLog(query.unit, LogLevel(level), text, _moment(created), _moment(expires))
                 for level, text, created, expires in found
