@@ -76,8 +76,8 @@ def run(api_url: str, cases: int, seed: int, options: list[str]) -> int:
     environment = os.environ | {
         "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
         "FUZZ_API_URL": api_url,
-        "FUZZ_ADMIN_LOGIN": LOGIN,
-        "FUZZ_ADMIN_PASSWORD": PASSWORD,
+        "FUZZ_OWNER_LOGIN": LOGIN,
+        "FUZZ_OWNER_PASSWORD": PASSWORD,
         "FUZZ_SEED": str(seed),
         "PYTHONPATH": ".",
     }
