@@ -14,6 +14,7 @@ from attrs import frozen
 from pepeunit.domain.audit.entry import AuditEntry
 from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.push_hook import hook_secret
+from pepeunit.entrypoints.http.route import Route
 from pepeunit.ports.audit import AuditQuery
 from tests.doors.http.platform import SECRET, Platform
 
@@ -167,10 +168,14 @@ REQUESTS: Mapping[tuple[str, str], Ask] = {
 
 def changing() -> list[tuple[str, str]]:
     """Every operation of every door that does something."""
+    return [(route.method, route.path) for route in changing_routes()]
+
+
+def changing_routes() -> list[Route]:
     platform = Platform()
     routes = [route for door in platform.doors() for route in door.routes() if route.changes]
     platform.passwords.close()
-    return [(route.method, route.path) for route in routes]
+    return routes
 
 
 @pytest.fixture
@@ -277,6 +282,11 @@ async def test_rulings_8_every_changing_route_leaves_a_row(life, things, route):
         "/repos/bulk_update",
         "/repository_registry/backend_sync_registry",
     )
+
+
+def test_no_two_operations_are_told_by_one_verb():
+    verbs = [route.verb for route in changing_routes()]
+    assert [verb for verb in verbs if verbs.count(verb) > 1] == []
 
 
 @pytest.mark.parametrize("command", ["Update", "EnvUpdate"])

@@ -53,8 +53,8 @@ class EditUnit:
 
     async def __call__(self, agent: Agent, uuid: UnitId, changes: UnitChanges) -> Unit:
         """The changed unit, with ``Update`` on its way where its device does not run the built
-        version yet (rulings 23) or needs the file of another platform. Raises as creating one does, ``Conflict`` (topic unit) when
-        somebody else changed its version at the same time."""
+        version yet (rulings 23) or needs the file of another platform. Raises as creating one
+        does, ``Conflict`` (topic unit) when somebody else changed its version meanwhile."""
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:
             before = await unit_for(rows, agent, Action.CHANGE, uuid)
