@@ -297,7 +297,7 @@ async def test_rulings_8_a_command_to_many_units_is_one_row_its_owner_reads(
     body = {"command": command, "uuids": [things[name] for name in names]}
     results = await life.done("POST", "/units/bulk_command", "alice", json=body)
     assert [one["is_queued"] for one in results] == [True] * len(names)
-    (entry,) = (await life.done("GET", "/audit?verb=units.command", "alice"))["entries"]
+    (entry,) = (await life.done("GET", "/audit?verb=units.command_many", "alice"))["entries"]
     only = things["unit"] if names == ("unit",) else None
     assert (entry["subject_kind"], entry["subject_uuid"]) == ("Unit", only)
 
