@@ -1,17 +1,17 @@
 """A config compiled once into what a batch runs through.
 
-Many nodes share one compiled pipe; what differs between them is a :class:`Seat`.
+Many nodes share one compiled pipe; what differs between them is their
+:class:`~pepeunit.domain.pipes.memory.NodeMemory`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from pepeunit.domain.pipes.config import PipeConfig
-from pepeunit.domain.pipes.drops import Drop, Drops, no_drops
-from pepeunit.domain.pipes.memory import NodeMemory
+from pepeunit.domain.pipes.drops import Drops
 from pepeunit.domain.pipes.program import program
 from pepeunit.domain.pipes.rows import Rows
 
@@ -19,38 +19,14 @@ SWIFT_MESSAGES_MIN: Final = 6
 """Checks of a whole run pay from this many messages on."""
 
 
-class Seat:
-    """A node's place at its pipe. ``compiled`` is None while the pipe is not active.
+class Memory(Protocol):
+    """A :class:`~pepeunit.domain.pipes.memory.NodeMemory`, of which the text knows the rest."""
 
-    ``generation`` is that of its series. ``dropped`` counts by reason for this node alone.
-    """
-
-    __slots__ = ("compiled", "dropped", "generation", "memory", "node")
-
-    def __init__(
-        self,
-        node: UUID,
-        generation: int,
-        compiled: CompiledPipe | None,
-        memory: NodeMemory | None = None,
-    ) -> None:
-        self.node = node
-        self.generation = generation
-        self.compiled = compiled
-        self.memory = NodeMemory() if memory is None else memory
-        self.dropped: Drops | None = None
-
-    def drop(self, reason: Drop) -> None:
-        if self.dropped is None:
-            self.dropped = no_drops()
-        self.dropped[reason] += 1
-
-    def close(self, now_ms: int, out: Rows) -> int:
-        """See :meth:`NodeMemory.close`."""
-        return self.memory.close(self.node, self.generation, now_ms, out)
+    node: UUID
+    generation: int
 
 
-Run = Callable[[Sequence[Seat], Sequence[int], Sequence[bytes], Rows, Drops], int]
+Run = Callable[[Sequence[Memory], Sequence[int], Sequence[bytes], Rows, Drops], int]
 
 
 class CompiledPipe:
@@ -71,7 +47,7 @@ class CompiledPipe:
         self,
         node: UUID,
         generation: int,
-        memory: NodeMemory,
+        memory: Memory,
         times: Sequence[int],
         payloads: Sequence[bytes],
         out: Rows,
@@ -82,20 +58,23 @@ class CompiledPipe:
         ``times`` are UTC epoch milliseconds of receipt. Rows and last values go to ``out``,
         contributions to windows into ``memory``, drops into ``drops``.
         """
-        seat = Seat(node, generation, self, memory)
-        return self.feed_seats([seat] * len(payloads), times, payloads, out, drops)
+        memory.node, memory.generation = node, generation
+        return self.feed_mixed([memory] * len(payloads), times, payloads, out, drops)
 
-    def feed_seats(
+    def feed_mixed(
         self,
-        seats: Sequence[Seat],
+        memories: Sequence[Memory],
         times: Sequence[int],
         payloads: Sequence[bytes],
         out: Rows,
         drops: Drops,
     ) -> int:
-        """Run messages of several nodes of this config: three columns in arrival order."""
+        """Run messages of several nodes of this config: three columns in arrival order.
+
+        Each memory knows its ``node`` and ``generation``.
+        """
         run = self._swift if len(payloads) >= SWIFT_MESSAGES_MIN else self._exact
-        return run(seats, times, payloads, out, drops)
+        return run(memories, times, payloads, out, drops)
 
 
 def compile_pipe(config: PipeConfig) -> CompiledPipe:

@@ -70,8 +70,8 @@ class _Builder:
 
     def function(self, name: str) -> str:
         is_swift = name == "swift"
-        columns = ["seats", "times", "payloads"]
-        names = ["seat", "time", "payload"]
+        columns = ["memories", "times", "payloads"]
+        names = ["memory", "time", "payload"]
         if is_swift:
             columns.append("values")
             names.append("value")
@@ -92,7 +92,9 @@ class _Builder:
             self._after(),
             "return accepted\n",
         ]
-        return f"def {name}(seats, times, payloads, out, drops):\n" + indent("".join(body), "    ")
+        return f"def {name}(memories, times, payloads, out, drops):\n" + indent(
+            "".join(body), "    "
+        )
 
     def _exact_head(self) -> str:
         outside = self._outside("{} <= time", "time <= {}", " <= time <= ")
@@ -127,7 +129,7 @@ class _Builder:
 
     def _filters(self) -> str:
         filters = self.config.filters
-        drops = [self._list(), self._threshold(), "memory = seat.memory\n"]
+        drops = [self._list(), self._threshold()]
         if filters.max_rate:
             rate = f"0 <= time - memory.last_ms < {filters.max_rate * 1000}"
             drops.append(DROP.format(condition=rate, reason="RATE"))
@@ -209,7 +211,7 @@ class _Builder:
         seconds = policy.time_window_size or 0
         match self.policy:
             case PolicyType.LAST_VALUE:
-                simple = "newest[seat] = {source}, time\n"
+                simple = "newest[memory] = {source}, time\n"
                 return (simple if is_swift else NEWEST).format(source=self.source)
             case PolicyType.N_RECORDS:
                 return self._row(str(policy.n_records_count))

@@ -24,20 +24,22 @@ _START: Final = {AggregationFunction.MIN: math.inf, AggregationFunction.MAX: -ma
 class WindowRule:
     """Size and function of windows. One object for equal rules: compare by identity."""
 
-    __slots__ = ("bounds", "function", "milliseconds", "seconds")
+    __slots__ = ("bounds", "function", "milliseconds", "seconds", "start")
 
     def __init__(self, seconds: int, function: AggregationFunction) -> None:
         self.seconds = seconds
         self.function = function
         self.milliseconds = seconds * 1000
+        self.start = _START.get(function, 0.0)
         self.bounds = self._bounds(0)
 
     def bounds_at(self, time_ms: int) -> tuple[WindowKey, int]:
         """The key and the end of the window of a time. Nodes share these objects."""
         start = time_ms - time_ms % self.milliseconds
-        if self.bounds[0][0] != start:
-            self.bounds = self._bounds(start)
-        return self.bounds
+        bounds = self.bounds
+        if bounds[0][0] != start:
+            bounds = self.bounds = self._bounds(start)
+        return bounds
 
     def _bounds(self, start: int) -> tuple[WindowKey, int]:
         return (start, self.seconds, self.function), start + self.milliseconds
@@ -57,18 +59,20 @@ class Window:
 
     __slots__ = ("count", "end_ms", "rest", "rule", "start_ms", "total")
 
-    def __init__(self, rule: WindowRule | None, start_ms: int, end_ms: int) -> None:
+    def __init__(self, rule: WindowRule, start_ms: int, end_ms: int) -> None:
         self.rule = rule
         self.start_ms = start_ms
         self.end_ms = end_ms
         self.count = 0
-        self.total = _START.get(rule.function, 0.0) if rule else 0.0
+        self.total = rule.start
         self.rest = 0.0
+
+    @property
+    def key(self) -> WindowKey:
+        return self.start_ms, self.rule.seconds, self.rule.function
 
     def result(self) -> float:
         """The aggregate, not rounded; infinite or NaN where float64 cannot hold it."""
-        if self.rule is None or self.count == 0:
-            raise ValueError("an empty window has no result")
         match self.rule.function:
             case AggregationFunction.AVG:
                 return (self.total + self.rest) / self.count
@@ -77,6 +81,6 @@ class Window:
             case _:
                 return self.total
 
-
-NO_WINDOW: Final = Window(None, 1, 0)
-"""Holds no time at all."""
+    def dump(self) -> WindowDump:
+        start_ms, seconds, function = self.key
+        return start_ms, seconds, function.value, self.count, self.total, self.rest
