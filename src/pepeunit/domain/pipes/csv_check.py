@@ -24,6 +24,8 @@ WINDOW_COLUMNS: Final = ("start_window_datetime", "end_window_datetime")
 MINUTE_MS: Final = 60_000
 IMPORTED_SAMPLES: Final = 1
 """What an aggregate that was made elsewhere counts for."""
+MOMENT_MS_MAX: Final = 4_102_358_399_999
+"""The second last day of 2099: what expires a day later still fits the stores."""
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  naive is UTC here
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _TRIMMED: Final = SPACES.decode()
@@ -45,7 +47,10 @@ def _moment(column: str, text: str) -> int:
         else:
             if offset is not None:
                 moment = moment.replace(tzinfo=None) - offset
-            return (moment - _EPOCH) // _MILLISECOND
+            milliseconds = (moment - _EPOCH) // _MILLISECOND
+            if 0 <= milliseconds <= MOMENT_MS_MAX:
+                return milliseconds
+            raise RowRefused(f"{column} lies outside the years 1970 to 2099")
     raise RowRefused(f"{column} is not a datetime such as 2025-03-01 00:10:00")
 
 
