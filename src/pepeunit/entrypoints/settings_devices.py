@@ -175,7 +175,7 @@ class PipeSettings:
     )
     buffer_max_size: int = setting(
         "PU_DP_BUFFER_MAX_SIZE",
-        50_000,
+        20_000,
         whole(1),
         "Rows that are stored at once without waiting, at most twenty times a second.",
     )

@@ -15,7 +15,7 @@ class IngestLimits:
     over sooner, but never more often than every ``flush_seconds_min``."""
 
     flush_seconds: float = 0.5
-    flush_rows: int = 50_000
+    flush_rows: int = 20_000
     flush_seconds_min: float = 0.05
     queue_bytes_max: int = 64 * MIB
     """Memory for samples that wait for their pipe, and as much again for the rows of a store:
@@ -24,7 +24,7 @@ class IngestLimits:
     """Run through pipes in one go: a few milliseconds of the event loop."""
     slice_nodes: int = 500
     """Written down for a checkpoint in one go."""
-    write_rows_max: int = 65_536
+    write_rows_max: int = 20_000
     write_rows_min: int = 1_000
     """A slow store is given less at once, but not less than this."""
     write_seconds: float = 1.0
