@@ -23,6 +23,7 @@ from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.messaging.record import SampleRecord
 from pepeunit.domain.nodes.node import Node
+from pepeunit.domain.pipes.series import Trim
 from pepeunit.ports.database import Transaction
 from pepeunit.ports.series_writer import SeriesBatch
 from pepeunit.usecases.samples.ingest import Ingest
@@ -79,7 +80,7 @@ class MovableClock:
         return self.now
 
     def at(self, seconds: float) -> None:
-        self.now = EPOCH + timedelta(milliseconds=round(seconds * 1000))
+        self.now = EPOCH + timedelta(milliseconds=int(seconds * 1000 + 1e-6))
 
 
 @define(eq=False)
@@ -92,7 +93,12 @@ class Troubles:
     is_poison: Callable[[Row], bool] = lambda row: False
     calls: int = 0
 
-    async def around(self, write: Callable[[], Awaitable[None]], rows: Sequence[Row]) -> None:
+    async def around(
+        self,
+        write: Callable[[], Awaitable[None]],
+        rows: Sequence[Row],
+        half: Callable[[], Awaitable[None]],
+    ) -> None:
         self.calls += 1
         if self.gate is not None:
             await self.gate.wait()
@@ -102,6 +108,9 @@ class Troubles:
         if fault == "slow":
             for _ in range(20):
                 await asyncio.sleep(0)
+        if fault == "half":
+            await half()
+            raise Unavailable("store", "the connection was cut")
         if fault == "bug":
             raise RuntimeError("a bug")
         if any(map(self.is_poison, rows)):
@@ -126,7 +135,8 @@ class IdentitySeries:
 
     async def write(self, batch: SeriesBatch) -> None:
         rows: list[Row] = [*batch.n_records, *batch.time_windows, *batch.aggregates]
-        await self.troubles.around(lambda: self._write(batch), rows)
+        some = evolve(batch, token=f"half of {batch.token}", n_records=batch.n_records[1::2])
+        await self.troubles.around(lambda: self._write(batch), rows, half=lambda: self._write(some))
 
     async def _write(self, batch: SeriesBatch) -> None:
         if batch.token in self.tokens:
@@ -181,10 +191,12 @@ class TroubledDatabase(MemoryDatabase):
 class Site:
     """What survives a crash, and the process that runs on it."""
 
-    def __init__(self, limits: IngestLimits = QUICK, *, journal_bytes: int = 2**24) -> None:
+    def __init__(
+        self, limits: IngestLimits = QUICK, *, journal_bytes: int = 2**24, series: Any = None
+    ) -> None:
         self.clock = MovableClock()
         self.database = TroubledDatabase()
-        self.series = IdentitySeries()
+        self.series: Any = IdentitySeries() if series is None else series
         self.logs = MemoryLogs()
         self.journal = MemoryJournal(journal_bytes)
         self.checkpoint: Any = MemoryCheckpoint()
@@ -243,8 +255,22 @@ class Site:
         text = node.data_pipe_yml
         if document is not None:
             text = document if isinstance(document, str) else json.dumps(document)
-        version = await self._put(evolve(node, data_pipe_yml=text, is_data_pipe_active=active))
-        await self.in_force(version)
+        if document is not None:
+            await self._end_limit(node, document)
+        await self.in_force(await self.put(node, text, active=active))
+
+    async def put(self, node: Node, text: str | None, *, active: bool) -> int:
+        """Store the pipe's setting; its version."""
+        return await self._put(evolve(node, data_pipe_yml=text, is_data_pipe_active=active))
+
+    async def _end_limit(self, node: Node, document: Mapping[str, Any] | str) -> None:
+        policy = {} if isinstance(document, str) else document["processing_policy"]
+        async with MemoryDatabase.begin(self.database) as tx:
+            series = await tx.pipes.series(node.uuid)
+            assert series is not None
+            if series.limit not in (None, policy.get("n_records_count")):
+                now_ms = int(self.clock().timestamp() * 1000)
+                await tx.pipes.trim(node.uuid, Trim(now_ms, series.limit))
 
     async def purge(self, name: str) -> int:
         async with MemoryDatabase.begin(self.database) as tx:
@@ -265,9 +291,13 @@ class Site:
 
     # the process
 
-    async def start(self) -> None:
+    async def begin(self) -> None:
+        """A new process, as yet with nothing done."""
         self.ingest = self._new()
         self._task = asyncio.create_task(self.ingest.run())
+
+    async def start(self) -> None:
+        await self.begin()
         await until(self._is_current)
 
     def _is_current(self) -> bool:
@@ -292,6 +322,26 @@ class Site:
     async def settled(self) -> None:
         """Everything that was accepted is stored, or waits for a store that is down."""
         await until(lambda: (t := self.ingest.tenure) is not None and t.is_settled)
+
+    async def windows_over(self) -> None:
+        """Windows that end by the clock, which may have been moved, are closed and stored."""
+        await self.stored()
+        tenure = self.ingest.tenure
+        assert tenure is not None
+        now_ms = int(self.clock().timestamp() * 1000)
+        self.ingest.intake.wake()
+        await until(lambda: all(one.memory.due_ms > now_ms for one in tenure.in_force.due()))
+        await self.stored()
+
+    async def stored(self) -> None:
+        """As :meth:`settled`, with every store up."""
+        await until(
+            lambda: (
+                (t := self.ingest.tenure) is not None
+                and t.is_settled
+                and not any(lane.row_count for lane in t.lanes)
+            )
+        )
 
     async def send(self, name: str, *payloads: str | bytes) -> None:
         """Received now; durable when it returns."""

@@ -48,7 +48,8 @@ class Ingest:
         self._admission = Admission(self.intake, parts.limits)
         self.tenure: Tenure | None = None
         """What runs now; None while the lease is somebody else's."""
-        self._is_stopping = False
+        self._is_waiting = False
+        """For a lease that somebody else holds."""
 
     # the way in
 
@@ -85,16 +86,15 @@ class Ingest:
     # behind it
 
     async def run(self) -> None:
-        """Run the pipes whenever the lease is ours, until cancelled or stopped."""
-        is_waiting = False
-        while not self._is_stopping:
+        """Run the pipes whenever the lease is ours, until cancelled."""
+        while True:
             try:
                 async with self._leases.hold(LEASE) as is_ours:
                     if is_ours:
-                        is_waiting = False
+                        self._is_waiting = False
                         await self._run_tenure()
-                    elif not is_waiting:
-                        is_waiting = True
+                    elif not self._is_waiting:
+                        self._is_waiting = True
                         log.warning("another process runs the pipes: samples wait here")
             except LeaseInDoubt:
                 log.warning("the pipes begin again at the last checkpoint: the lease was in doubt")
@@ -129,8 +129,13 @@ class Ingest:
     async def stop(self) -> bool:
         """After the last sample: everything goes through the pipes and to the stores or the
         spool, and the checkpoint is written. False when that took too long."""
-        self._is_stopping = True
-        return self.tenure is None or await self.tenure.finish(self._limits.stop_seconds)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.stop_seconds
+        while not self._is_waiting and (left := deadline - loop.time()) > 0:
+            if self.tenure is not None and await self.tenure.finish(left):
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
 
     # the running pipeline, as others see it
 

@@ -15,6 +15,7 @@ from typing import Final
 from pepeunit.domain.messaging.record import Record, SampleRecord
 from pepeunit.ports.journal import Journal
 from pepeunit.ports.record_codec import RecordCodec
+from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ class Intake:
         self._queue_bytes_max = queue_bytes_max
         self._turn = asyncio.Lock()
         self._queue: deque[tuple[int, Record, int]] = deque()
-        self._more = asyncio.Event()
-        self._more.set()
+        self._has_more = True
+        self._came = Signal()
         self._is_behind = True
         """The queue lacks something that the journal has."""
         self._appended: int | None = None
@@ -54,7 +55,7 @@ class Intake:
         self._queue.clear()
         self.queue_bytes = 0
         self._is_behind = True
-        self._more.set()
+        self.wake()
         end = self._journal.released + self._journal.waiting_bytes
         self.position = min(max(position, self._journal.released), end)
         return self.position
@@ -82,7 +83,7 @@ class Intake:
                 if not self._is_behind:
                     self._queue.append((self._appended, record, size))
                     self.queue_bytes += size
-                self._more.set()
+                self.wake()
         finally:
             self._arriving.pop(turn, None)
 
@@ -104,17 +105,17 @@ class Intake:
 
     async def wait(self, seconds: float | None) -> None:
         """Return when something may be taken out, or after so many seconds."""
-        if not self._more.is_set():
-            waiting = asyncio.ensure_future(self._more.wait())
-            await asyncio.wait((waiting,), timeout=seconds)
-            waiting.cancel()
+        if not self._has_more:
+            await self._came.wait(seconds)
 
     def wake(self) -> None:
-        self._more.set()
+        """End the waiting."""
+        self._has_more = True
+        self._came()
 
     async def records(self) -> AsyncIterator[Record]:
         """What can be taken out now; ``position`` is behind the newest. Raises ``Unavailable``."""
-        self._more.clear()
+        self._has_more = False
         while True:
             while self._queue:
                 position, record, size = self._queue.popleft()

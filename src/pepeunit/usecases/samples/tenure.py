@@ -56,6 +56,7 @@ class Tenure:
             report=self.follow.report,
             number=max((entry.number for entry in saved.spool), default=0) + 1,
         )
+        self._is_finishing = self._is_over = False
         self._sweep = SweepSeries(
             parts.database, parts.series_admin, self.lanes.series, self.pipe_run.dead
         )
@@ -83,12 +84,15 @@ class Tenure:
             for task in done:
                 task.result()
         finally:
+            self._is_over = True
             for task in (*tasks, running):
                 task.cancel()
             await asyncio.gather(*tasks, running, return_exceptions=True)
 
     async def _watch_lease(self) -> None:
         await self.follow.came_back.wait()
+        if self._is_finishing:  # over in a moment
+            await asyncio.Future()
         raise LeaseInDoubt
 
     @property
@@ -104,6 +108,7 @@ class Tenure:
         """Run what is there through the pipes, store or spool it, write the checkpoint; False
         when that took too long and the next start does the rest."""
         deadline = asyncio.get_running_loop().time() + seconds
+        self._is_finishing = True
         self.pipe_run.finish()
 
         def is_done() -> bool:
@@ -113,7 +118,7 @@ class Tenure:
                 and all(lane.is_down or not lane.row_count for lane in self.lanes)
             )
 
-        while not is_done() and (left := deadline - asyncio.get_running_loop().time()) > 0:
+        while not (self._is_over or is_done()) and (left := deadline - asyncio.get_running_loop().time()) > 0:
             if left < HURRY_SECONDS:
                 self.checkpointer.is_hurried = True
             await self.progressed.wait(min(left, LOOK_SECONDS))
