@@ -205,9 +205,10 @@ class Site:
         self.home = Household()
         self.nodes: dict[str, NodeId] = {}
         self._task: asyncio.Task[None] | None = None
-        self.ingest = self._new()
+        self.ingest = self.new()
 
-    def _new(self) -> Ingest:
+    def new(self) -> Ingest:
+        """A process, not running."""
         parts = IngestParts(
             database=self.database,
             journal=self.journal,
@@ -293,7 +294,7 @@ class Site:
 
     async def begin(self) -> None:
         """A new process, as yet with nothing done."""
-        self.ingest = self._new()
+        self.ingest = self.new()
         self._task = asyncio.create_task(self.ingest.run())
 
     async def start(self) -> None:

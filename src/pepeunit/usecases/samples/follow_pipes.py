@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
@@ -58,6 +59,7 @@ class FollowPipes:
         """Of the newest setting that was journalled: it rules what is received from now on."""
         self._reports: dict[UUID, Status] = {}
         self._reread_at = self._living_at = 0.0
+        self._is_away = False
         self.is_current = asyncio.Event()
         """Set once everything was read after the start."""
         self.came_back = asyncio.Event()
@@ -73,28 +75,38 @@ class FollowPipes:
 
     async def run(self) -> None:
         """Look for ever, until cancelled."""
-        is_away = False
+        is_told = False
         while True:
             try:
                 await self.look()
             except Unavailable as outage:
-                if not is_away:
+                if not is_told:
                     log.warning("changes of pipes wait: %s", outage)
-                is_away = True
+                is_told = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if is_away:
-                is_away = False
-                self.came_back.set()
+            is_told = False
             self.is_current.set()
             await self._asked.wait(POLL_SECONDS)
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Around questions to the relational store."""
+        try:
+            yield
+        except Unavailable:
+            self._is_away = True
+            raise
+        if self._is_away:
+            self._is_away = False
+            self.came_back.set()
 
     async def look(self) -> None:
         """Journal what changed, and report. Raises ``Unavailable``."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
         after = 0 if begun >= self._reread_at else self._late_version(begun)
-        async with self._database.read() as rows:
+        async with self._asking(), self._database.read() as rows:
             changed = await rows.pipes.changed(after)
         await self._journal([self._row(setting) for setting in changed])
         newest = max((setting.version for setting in changed), default=0)
@@ -137,7 +149,7 @@ class FollowPipes:
 
     async def _find_deleted(self) -> None:
         known = list(self._known)  # before the question: a node made meanwhile is not missed
-        async with self._database.read() as rows:
+        async with self._asking(), self._database.read() as rows:
             living = {node for node, _ in await rows.pipes.living()}
         rows_gone = [gone(node) for node in known if node not in living]
         for some in _parts(rows_gone):
@@ -154,7 +166,7 @@ class FollowPipes:
         for node, status in reports.items():
             by_status.setdefault(status, []).append(NodeId(node))
         try:
-            async with self._database.begin() as tx:
+            async with self._asking(), self._database.begin() as tx:
                 for (shown, error), nodes in by_status.items():
                     await tx.pipes.report(nodes, shown, error)
         except BaseException:

@@ -116,8 +116,16 @@ class Ingest:
             self._admission.lanes = ()
 
     async def ready(self, seconds: float = READY_SECONDS) -> bool:
-        """Wait until what an earlier run left is stored and all pipes are in force; False after
-        so many seconds: the rest follows behind."""
+        """Wait until all pipes are in force, or the lease is somebody else's; then for what an
+        earlier run left to be stored, so many seconds. False when the rest follows behind.
+
+        A sample that comes before the pipes are known is ignored for ever: let none in before.
+        """
+        while True:
+            tenure = self.tenure
+            if self._is_waiting or (tenure is not None and tenure.follow.is_current.is_set()):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while loop.time() < deadline:

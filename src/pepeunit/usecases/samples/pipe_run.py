@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.messaging.record import (
@@ -30,10 +29,12 @@ from pepeunit.domain.pipes.rows import Rows
 from pepeunit.ports.record_codec import Tables
 from pepeunit.usecases.samples.checkpointer import Checkpointer, Snapshot
 from pepeunit.usecases.samples.counters import PipeCounters
+from pepeunit.usecases.samples.due_windows import DueWindows
 from pepeunit.usecases.samples.in_force import PipesInForce, Running, Status
 from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.intake import Intake
 from pepeunit.usecases.samples.lane import Lane
+from pepeunit.usecases.samples.lanes import Lanes
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
@@ -42,18 +43,6 @@ JOURNAL_RETRY_SECONDS: Final = 1.0
 ROOM_LOOK_SECONDS: Final = 0.25
 
 Report = Callable[[UUID, Status], None]
-
-
-@frozen
-class Lanes:
-    """One for each store."""
-
-    series: Lane
-    values: Lane
-    logs: Lane
-
-    def __iter__(self) -> Iterator[Lane]:
-        return iter((self.series, self.values, self.logs))
 
 
 @define(eq=False)
@@ -94,8 +83,7 @@ class PipeRun:
         self._number = number
         self._out = Rows()
         self._log_rows: list[LogRow] = []
-        self._due: list[tuple[int, int, Running]] = []
-        self._due_count = 0
+        self._due = DueWindows(in_force, parts.limits.slice_nodes)
         self._received_ms = 0
         self._flush_at: float | None = None
         self._cut_at = 0.0
@@ -106,8 +94,6 @@ class PipeRun:
         self.finished = asyncio.Event()
         self.dead: list[tuple[int, UUID, int]] = []
         """Series nobody can read any more, each with the position where it ended."""
-        for running in in_force.due():
-            self._watch(running)
 
     def finish(self) -> None:
         """Take out what is there, cut once more and end; then :attr:`finished` is set."""
@@ -224,35 +210,7 @@ class PipeRun:
         if pipe.config.processing_policy.policy_type is PolicyType.AGGREGATION:
             for running in column.nodes:
                 if running.memory.due_ms < running.due_ms:
-                    self._watch(running)
-
-    # windows
-
-    def _watch(self, running: Running) -> None:
-        running.due_ms = running.memory.due_ms
-        self._due_count += 1
-        heappush(self._due, (running.due_ms, self._due_count, running))
-
-    async def _close_windows(self) -> None:
-        """Close what ended before everything that is not yet taken out was received."""
-        now_ms = self._intake.received_before(int(self._clock().timestamp() * 1000))
-        if now_ms is None:
-            now_ms = self._received_ms
-        done = 0
-        while self._due and self._due[0][0] <= now_ms:
-            _, _, running = heappop(self._due)
-            if running.due_ms > now_ms:  # seen already: it was watched twice
-                continue
-            running.due_ms = NOT_DUE
-            if running.memory.close(
-                running.memory.node, running.memory.generation, now_ms, self._out
-            ):
-                self._in_force.touch(running)
-            if running.memory.due_ms < NOT_DUE:
-                self._watch(running)
-            done += 1
-            if done % self._limits.slice_nodes == 0:
-                await asyncio.sleep(0)
+                    self._due.watch(running)
 
     # cuts
 
@@ -262,8 +220,8 @@ class PipeRun:
             return True
         if self.waiting_rows >= self._limits.flush_rows:
             return loop_time >= self._cut_at + self._limits.flush_seconds_min
-        if self._due and self._intake.is_empty:
-            return self._due[0][0] <= int(self._clock().timestamp() * 1000)
+        if self._due.next_ms < NOT_DUE and self._intake.is_empty:
+            return self._due.next_ms <= int(self._clock().timestamp() * 1000)
         return self._is_snapshot_due(loop_time)
 
     def _is_snapshot_due(self, loop_time: float) -> bool:
@@ -282,9 +240,8 @@ class PipeRun:
         found: list[float] = []
         if self._flush_at is not None:
             found.append(self._flush_at - loop_time)
-        if self._due:
-            now = self._clock().timestamp()
-            found.append(self._due[0][0] / 1000 - now)
+        if self._due.next_ms < NOT_DUE:
+            found.append(self._due.next_ms / 1000 - self._clock().timestamp())
         if self._is_changed:
             due_at = self._checkpointer.due_at
             found.append(ROOM_LOOK_SECONDS if due_at is None else due_at - loop_time)
@@ -292,7 +249,8 @@ class PipeRun:
 
     async def _cut(self) -> None:
         """Hand over what gathered; write down where we are when that is due."""
-        await self._close_windows()
+        now_ms = self._intake.received_before(int(self._clock().timestamp() * 1000))
+        await self._due.close(self._received_ms if now_ms is None else now_ms, self._out)
         loop_time = asyncio.get_running_loop().time()
         self._flush_at, self._cut_at = None, loop_time
         position, out = self._intake.position, self._out

@@ -13,10 +13,9 @@ from pepeunit.usecases.samples.follow_pipes import FollowPipes
 from pepeunit.usecases.samples.in_force import PipesInForce
 from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.intake import Intake
-from pepeunit.usecases.samples.lane import Lane, Write
-from pepeunit.usecases.samples.pipe_run import Lanes, PipeRun
+from pepeunit.usecases.samples.lanes import Lanes
+from pepeunit.usecases.samples.pipe_run import PipeRun
 from pepeunit.usecases.samples.signal import Signal
-from pepeunit.usecases.samples.stores import WriteLogs, WriteSeries, WriteValues
 from pepeunit.usecases.samples.sweep_series import SweepSeries
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class Tenure:
         self.progressed = progressed = Signal()
         self.in_force = PipesInForce(parts.payload_bytes_max)
         self.in_force.restore(saved, parts.codec)
-        self.lanes = _lanes(parts, progressed)
+        self.lanes = Lanes.of(parts, progressed)
         for lane in self.lanes:
             lane.restore([entry for entry in saved.spool if entry.lane == lane.name])
         self.checkpointer = Checkpointer(parts, tuple(self.lanes), progressed)
@@ -118,21 +117,11 @@ class Tenure:
                 and all(lane.is_down or not lane.row_count for lane in self.lanes)
             )
 
-        while not (self._is_over or is_done()) and (left := deadline - asyncio.get_running_loop().time()) > 0:
+        while (
+            not (self._is_over or is_done())
+            and (left := deadline - asyncio.get_running_loop().time()) > 0
+        ):
             if left < HURRY_SECONDS:
                 self.checkpointer.is_hurried = True
             await self.progressed.wait(min(left, LOOK_SECONDS))
         return self.pipe_run.finished.is_set() and self.checkpointer.is_idle
-
-
-def _lanes(parts: IngestParts, progressed: Signal) -> Lanes:
-    token = parts.new_uuid().hex
-
-    def lane(name: str, write: Write) -> Lane:
-        return Lane(name, write, parts, token, progressed)
-
-    return Lanes(
-        lane("series", WriteSeries(parts.series_writer)),
-        lane("values", WriteValues(parts.database, parts.clock)),
-        lane("logs", WriteLogs(parts.logs)),
-    )
