@@ -1,4 +1,4 @@
-"""A process with the embedded engine of its own: ``write FOLDER`` until killed, ``count FOLDER``."""
+"""An embedded engine in a process of its own: ``write FOLDER`` until killed, ``count FOLDER``."""
 
 from __future__ import annotations
 
