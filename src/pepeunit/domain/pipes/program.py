@@ -9,12 +9,13 @@ same text in both: list, threshold, rate, uniqueness, transformation, policy (sp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from textwrap import indent
 from typing import Any, Final
 
 from pepeunit.domain.pipes.config import (
     AggregationFunction,
+    Filters,
     InputType,
     ListType,
     PipeConfig,
@@ -58,6 +59,14 @@ def program(config: PipeConfig) -> tuple[str, dict[str, Any]]:
     """The text of the two functions, and the names it uses."""
     builder = _Builder(config)
     return builder.function("exact") + "\n\n" + builder.function("swift"), builder.constants
+
+
+def listed(filters: Filters) -> frozenset[str | float]:
+    """The values of the list, as incoming values are compared with them."""
+    values = filters.filtering_values or ()
+    if filters.type_input_value is InputType.NUMBER:
+        return frozenset(map(float, values))
+    return frozenset(map(str, values))
 
 
 class _Builder:
@@ -141,10 +150,9 @@ class _Builder:
 
     def _list(self) -> str:
         filters = self.config.filters
-        if filters.type_value_filtering is None or filters.filtering_values is None:
+        if filters.type_value_filtering is None:
             return ""
-        convert: Callable[[Any], str | float] = float if self.is_number else str
-        self.constants["LISTED"] = frozenset(map(convert, filters.filtering_values))
+        self.constants["LISTED"] = listed(filters)
         is_white = filters.type_value_filtering is ListType.WHITE
         return DROP.format(
             condition=f"value {'not in' if is_white else 'in'} LISTED", reason="LIST"
