@@ -71,7 +71,9 @@ def measure(
     chance = random.Random(1)
     pipes = [compile_pipe(each) for each in configs]
     memories = {
-        (uuid := UUID(int=chance.getrandbits(128))).bytes: NodeMemory(uuid, 1, pipes[at % len(pipes)])
+        (uuid := UUID(int=chance.getrandbits(128))).bytes: NodeMemory(
+            uuid, 1, pipes[at % len(pipes)]
+        )
         for at in range(nodes)
     }
     names = list(memories)

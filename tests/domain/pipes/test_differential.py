@@ -66,6 +66,8 @@ PAYLOADS = (
     *(CHANCE.randbytes(CHANCE.randint(1, 4)) for _ in range(20)),
 )
 NODES_MAX = 3
+MESSAGES_MAX = 16
+PARTS_MAX = 3
 GAPS_MS = (0, 0, 1, 400, 1000, 5000, 30_000, -2000)
 moments = st.integers(0, 200).map(
     lambda second: (
@@ -162,10 +164,10 @@ def streams(policy: str) -> st.SearchStrategy[tuple]:
     node = st.integers(0, NODES_MAX - 1)
     # one draw a message: ten thousand streams are to be made in a minute
     message = st.integers(0, NODES_MAX * len(GAPS_MS) * len(PAYLOADS) - 1).map(unpacked)
-    part = st.tuples(st.lists(message, max_size=24), node, operations(policy))
+    part = st.tuples(st.lists(message, max_size=MESSAGES_MAX), node, operations(policy))
     return st.tuples(
         st.lists(configs(policy), min_size=1, max_size=NODES_MAX),
-        st.lists(part, min_size=1, max_size=4),
+        st.lists(part, min_size=1, max_size=PARTS_MAX),
     )
 
 
@@ -244,6 +246,7 @@ def told_seed(pytestconfig: pytest.Config) -> None:
         reporter.write_line(f"PIPES_SEED={SEED}")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_compiled_pipe_does_what_the_specification_says(policy: str) -> None:
     @seed(SEED)
