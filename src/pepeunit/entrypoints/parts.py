@@ -18,6 +18,10 @@ from uuid import uuid4
 from dependency_injector import providers
 
 from pepeunit.adapters.archives.tree_archives import TreeArchives
+from pepeunit.adapters.clickhouse.connections import Address, ClickHouse
+from pepeunit.adapters.clickhouse.series_admin import ClickHouseSeriesAdmin
+from pepeunit.adapters.clickhouse.series_reader import ClickHouseSeriesReader
+from pepeunit.adapters.clickhouse.series_writer import ClickHouseSeriesWriter
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
@@ -30,6 +34,7 @@ from pepeunit.adapters.git.limits import MirrorLimits
 from pepeunit.adapters.git.mirrors import GitMirrors
 from pepeunit.adapters.github.host import GitHubHost
 from pepeunit.adapters.gitlab.host import GitLabHost
+from pepeunit.adapters.memory.pipeline import MemoryPipeline
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
@@ -45,6 +50,7 @@ from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB
+from pepeunit.entrypoints.wiring.pipes import PIPE_CHECK_WINDOW_SECONDS, PIPE_CHECKS_MAX
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +153,8 @@ async def use_cases(
             JournalLimits(disk_bytes_max=settings.pipes.journal_disk_mib * MIB),
         )
         stack.push_async_callback(journal.close)
+        store = await ClickHouse.open(_series_address(settings, installation))
+        stack.push_async_callback(store.close)
         mirrors = _mirrors(settings, installation)
         session = CheckedSession(mirrors.hosts, resolve)
         stack.push_async_callback(session.close)
@@ -173,6 +181,11 @@ async def use_cases(
             "throttle": MemoryThrottle(
                 settings.people.login_tries_max, settings.people.login_window_seconds, now
             ),
+            "check_throttle": MemoryThrottle(PIPE_CHECKS_MAX, PIPE_CHECK_WINDOW_SECONDS, now),
+            "series_reader": ClickHouseSeriesReader(store),
+            "series_writer": ClickHouseSeriesWriter(store),
+            "series_admin": ClickHouseSeriesAdmin(store),
+            "pipeline": MemoryPipeline(),
             "publisher": exchange,
             "sessions": exchange,
             "clock": now,
@@ -188,6 +201,12 @@ async def use_cases(
         )
         stack.push_async_callback(use.background().stop)
         yield use
+
+
+def _series_address(settings: Settings, installation: Installation) -> Address:
+    """The server's, or that of the embedded engine."""
+    url = settings.site.clickhouse_url
+    return Address(installation.clickhouse) if url is None else Address.of(url)
 
 
 def _mirrors(settings: Settings, installation: Installation) -> GitMirrors:

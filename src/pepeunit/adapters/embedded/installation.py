@@ -94,6 +94,10 @@ class Installation:
         return self.path / "postgres"
 
     @property
+    def clickhouse(self) -> Path:
+        return self.path / "clickhouse"
+
+    @property
     def postgres_log(self) -> Path:
         return self.path / "postgres.log"
 
