@@ -206,17 +206,17 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
 def _lines(root: yaml.Node) -> Iterator[tuple[str, int]]:
     """The line of the root, each section, each key in it and each element of a list there."""
     yield "", root.start_mark.line + 1
-    for name, section in _entries(root):
-        for key, value in _entries(section, name):
-            yield key, value.start_mark.line + 1
+    for name, line, section in _entries(root):
+        yield name, line
+        for key, key_line, value in _entries(section, f"{name}."):
+            yield key, key_line
             if isinstance(value, yaml.SequenceNode):
                 for index, element in enumerate(value.value):
                     yield f"{key}[{index}]", element.start_mark.line + 1
-        yield name, section.start_mark.line + 1
 
 
-def _entries(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, yaml.Node]]:
+def _entries(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int, yaml.Node]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
-                yield f"{prefix}.{key.value}".lstrip("."), value
+                yield prefix + key.value, key.start_mark.line + 1, value

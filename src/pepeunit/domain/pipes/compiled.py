@@ -7,16 +7,21 @@ Many nodes share one compiled pipe; what differs between them is their
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from pepeunit.domain.pipes.config import PipeConfig
 from pepeunit.domain.pipes.drops import Drops
-from pepeunit.domain.pipes.program import program
+from pepeunit.domain.pipes.program import CONSTANTS, program
 from pepeunit.domain.pipes.rows import Rows
 
 SWIFT_MESSAGES_MIN: Final = 6
 """Checks of a whole run pay from this many messages on."""
+
+
+PROGRAMS_MAX: Final = 1024
+"""Compiled texts that are kept for configs of the same shape."""
 
 
 class Memory(Protocol):
@@ -78,9 +83,16 @@ class CompiledPipe:
 
 
 def compile_pipe(config: PipeConfig) -> CompiledPipe:
-    """Takes about a millisecond: keep the result, one for all nodes with an equal config."""
-    source, constants = program(config)
-    names: dict[str, Any] = dict(constants)
-    # The text holds nothing of the config but numbers: texts come in as constants.
+    """Keep the result: one for all nodes with an equal config, so that they run together."""
+    source, values = program(config)
+    exact, swift = _factory(source)(**values)
+    return CompiledPipe(config, source, exact, swift)
+
+
+@lru_cache(maxsize=PROGRAMS_MAX)
+def _factory(source: str) -> Callable[..., tuple[Run, Run]]:
+    names: dict[str, Any] = dict(CONSTANTS)
+    # the text is ours alone: all values of a config are arguments
     exec(compile(source, "<pipe>", "exec"), names)  # noqa: S102
-    return CompiledPipe(config, source, names["exact"], names["swift"])
+    made: Callable[..., tuple[Run, Run]] = names["make"]
+    return made

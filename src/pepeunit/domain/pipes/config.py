@@ -158,6 +158,11 @@ class ProcessingPolicy:
     time_window_size: int | None = None
     aggregation_functions: AggregationFunction | None = None
 
+    @property
+    def records_limit(self) -> int | None:
+        """How many rows NRecords keeps; None under another policy."""
+        return self.n_records_count if self.policy_type is PolicyType.N_RECORDS else None
+
 
 @frozen
 class PipeConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pepeunit.domain.pipes.config import AggregationFunction
+from pepeunit.domain.pipes.config import AggregationFunction, PolicyType
 
 EXACT_DECODE_NUMBER: Final = """\
 if payload.translate(None, ALPHABET):
@@ -77,8 +77,8 @@ if number {sign} memory.total:
 memory.count += 1
 """
 WINDOW: Final = """\
-if not memory.start_ms <= time < memory.end_ms or memory.rule is not RULE:
-    memory.turn_to(time, RULE)
+if not memory.start_ms <= time < memory.end_ms or memory.rule is not {rule}:
+    memory.turn_to(time, {rule})
 """
 ADD: Final = {
     AggregationFunction.AVG: SUM,
@@ -91,6 +91,16 @@ known = newest.get(memory)
 if known is None or known[1] <= time:
     newest[memory] = {source}, time
 """
+NEWEST_IN_ORDER: Final = """\
+newest[memory] = {source}, time
+"""
+BEFORE: Final = {
+    PolicyType.LAST_VALUE: "newest = {}\n",
+    PolicyType.N_RECORDS: "append = out.n_records.append\n",
+    PolicyType.TIME_WINDOW: "append = out.time_windows.append\n",
+    PolicyType.AGGREGATION: "",
+}
+PLAIN_TEXT: Final = ("value", "{}", "len(payload)")
 LAST_VALUES: Final = """\
 last = out.last_values
 for memory, (source, time) in newest.items():

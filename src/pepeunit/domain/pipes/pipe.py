@@ -14,56 +14,21 @@ from attrs import frozen
 from pepeunit.domain.pipes.compiled import CompiledPipe, compile_pipe
 from pepeunit.domain.pipes.config import EPOCH, PAYLOAD_BYTES_MAX, PipeConfig
 from pepeunit.domain.pipes.drops import Drop, no_drops
+from pepeunit.domain.pipes.entries import (
+    AggregateEntry,
+    LastValueEntry,
+    RecordEntry,
+    WindowEntry,
+    aggregate_entry,
+    record_entry,
+    window_entry,
+)
 from pepeunit.domain.pipes.memory import NodeMemory
-from pepeunit.domain.pipes.rows import AggregateRow, NRecordRow, Rows, TimeWindowRow
+from pepeunit.domain.pipes.rows import Rows
 from pepeunit.domain.pipes.validation import read_config
 
 _NODE = UUID(int=0)
 _GENERATION = 1
-
-
-@frozen
-class LastValueEntry:
-    state: str
-    received_ms: int
-
-
-@frozen
-class RecordEntry:
-    """A row of NRecords; ``size`` is in bytes of UTF-8, here and below."""
-
-    state: str
-    state_type: str
-    created_ms: int
-    max_count: int
-    size: int
-
-
-@frozen
-class WindowEntry:
-    """A row of TimeWindow."""
-
-    state: str
-    state_type: str
-    created_ms: int
-    expires_ms: int
-    size: int
-
-
-@frozen
-class AggregateEntry:
-    """A closed window ``[start_ms, end_ms)`` and how many ``samples`` it held."""
-
-    state: float
-    function: str
-    window_seconds: int
-    created_ms: int
-    start_ms: int
-    end_ms: int
-    samples: int
-
-
-Entry = LastValueEntry | RecordEntry | WindowEntry
 
 
 @frozen
@@ -74,7 +39,7 @@ class Outcome:
     """
 
     dropped: Drop | None = None
-    row: Entry | None = None
+    row: LastValueEntry | RecordEntry | WindowEntry | None = None
 
     @property
     def is_accepted(self) -> bool:
@@ -123,7 +88,7 @@ class Pipe:
         """The windows that ended by ``now_ms``, oldest first; each is told once."""
         out = Rows()
         self._memory.close(_NODE, _GENERATION, now_ms, out)
-        return [_aggregate(row) for row in out.aggregates]
+        return [aggregate_entry(row) for row in out.aggregates]
 
 
 def epoch_ms(moment: datetime) -> int:
@@ -131,24 +96,9 @@ def epoch_ms(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
-def _entry(out: Rows) -> Entry | None:
+def _entry(out: Rows) -> LastValueEntry | RecordEntry | WindowEntry | None:
     if out.n_records:
-        return _record(out.n_records[0])
+        return record_entry(out.n_records[0])
     if out.time_windows:
-        return _window(out.time_windows[0])
+        return window_entry(out.time_windows[0])
     return next((LastValueEntry(*value) for value in out.last_values.values()), None)
-
-
-def _record(row: NRecordRow) -> RecordEntry:
-    _, _, _, state, state_type, created_ms, max_count, size = row
-    return RecordEntry(state, state_type, created_ms, max_count, size)
-
-
-def _window(row: TimeWindowRow) -> WindowEntry:
-    _, _, _, state, state_type, created_ms, expires_ms, size = row
-    return WindowEntry(state, state_type, created_ms, expires_ms, size)
-
-
-def _aggregate(row: AggregateRow) -> AggregateEntry:
-    _, _, state, function, window_seconds, created_ms, start_ms, end_ms, samples = row
-    return AggregateEntry(state, function, window_seconds, created_ms, start_ms, end_ms, samples)

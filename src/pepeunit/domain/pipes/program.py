@@ -9,12 +9,13 @@ same text in both: list, threshold, rate, uniqueness, transformation, policy (sp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from textwrap import indent
 from typing import Any, Final
 
 from pepeunit.domain.pipes.config import (
     AggregationFunction,
+    Filters,
     InputType,
     ListType,
     PipeConfig,
@@ -30,11 +31,14 @@ from pepeunit.domain.pipes.numbers import (
 )
 from pepeunit.domain.pipes.phrases import (
     ADD,
+    BEFORE,
     DROP,
     EXACT_DECODE_NUMBER,
     EXACT_DECODE_TEXT,
     LAST_VALUES,
     NEWEST,
+    NEWEST_IN_ORDER,
+    PLAIN_TEXT,
     ROW,
     SWIFT_BOUNDS,
     SWIFT_DECODE_NUMBER,
@@ -55,126 +59,143 @@ CONSTANTS: Final[Mapping[str, Any]] = {
 
 
 def program(config: PipeConfig) -> tuple[str, dict[str, Any]]:
-    """The text of the two functions, and the names it uses."""
+    """The text of ``make``, which returns the two functions, and the arguments to call it with.
+
+    The text depends on which keys the config has, not on their values: a fleet whose configs
+    differ only in numbers shares one.
+    """
     builder = _Builder(config)
-    return builder.function("exact") + "\n\n" + builder.function("swift"), builder.constants
+    functions = builder.function("exact") + "\n" + builder.function("swift")
+    body = indent(functions + "return exact, swift\n", "    ")
+    return f"def make({', '.join(builder.values)}):\n{body}", builder.values
+
+
+def listed(filters: Filters) -> frozenset[str | float]:
+    """The values of the list, as incoming values are compared with them."""
+    values = filters.filtering_values or ()
+    if filters.type_input_value is InputType.NUMBER:
+        return frozenset(map(float, values))
+    return frozenset(map(str, values))
 
 
 class _Builder:
+    """``values`` are the arguments of ``make``, found while the text is put together."""
+
     def __init__(self, config: PipeConfig) -> None:
         self.config = config
-        self.constants: dict[str, Any] = dict(CONSTANTS)
+        self.values: dict[str, Any] = {}
         self.is_number = config.filters.type_input_value is InputType.NUMBER
         self.policy = config.processing_policy.policy_type
         self.source, self.text, self.size = self._texts()
 
+    def named(self, name: str, value: object) -> str:
+        self.values[name] = value
+        return name
+
     def function(self, name: str) -> str:
         is_swift = name == "swift"
-        columns = ["memories", "times", "payloads"]
-        names = ["memory", "time", "payload"]
+        loop = "".join(
+            [
+                "" if is_swift else self._period() + self._decoding(),
+                self._filters(is_swift=is_swift),
+                self._transformation(),
+                "memory.last_ms = time\nmemory.last_value = value\n",
+                self._keep(is_swift=is_swift),
+                "accepted += 1\n",
+            ]
+        )
+        columns = {"memory": "memories", "time": "times"}
+        if "payload" in loop:
+            columns["payload"] = "payloads"
         if is_swift:
-            columns.append("values")
-            names.append("value")
-        loop = [
-            "" if is_swift else self._exact_head(),
-            self._filters(),
-            self._transformation(),
-            "memory.last_ms = time\nmemory.last_value = value\n",
-            self._keep(is_swift=is_swift),
-            "accepted += 1\n",
-        ]
-        heading = f"for {', '.join(names)} in zip({', '.join(columns)}, strict=True):\n"
+            columns["value"] = "values"
+        items = ", ".join(columns)
         body = [
-            self._swift_head() if is_swift else "",
+            self._run_checks() + self._decoding_of_runs() if is_swift else "",
             "accepted = 0\n",
             self._before(),
-            heading + indent("".join(loop), "    "),
+            f"for {items} in zip({', '.join(columns.values())}, strict=True):\n",
+            indent(loop, "    "),
             self._after(),
             "return accepted\n",
         ]
-        return f"def {name}(memories, times, payloads, out, drops):\n" + indent(
-            "".join(body), "    "
-        )
+        head = f"def {name}(memories, times, payloads, out, drops):\n"
+        return head + indent("".join(body), "    ")
 
-    def _exact_head(self) -> str:
-        outside = self._outside("{} <= time", "time <= {}", " <= time <= ")
-        return (DROP.format(condition=f"not {outside}", reason="INACTIVE") if outside else "") + (
-            EXACT_DECODE_NUMBER if self.is_number else EXACT_DECODE_TEXT
-        )
+    def _decoding(self) -> str:
+        return EXACT_DECODE_NUMBER if self.is_number else EXACT_DECODE_TEXT
 
-    def _outside(self, low: str, high: str, both: str) -> str:
-        """The condition of being inside the active period; empty without bounds."""
+    def _decoding_of_runs(self) -> str:
+        return SWIFT_DECODE_NUMBER if self.is_number else SWIFT_DECODE_TEXT
+
+    def _period(self) -> str:
         period = self.config.active_period
-        start, end = period.start_ms, period.end_ms
-        if start is not None and end is not None:
-            return f"{start}{both}{end}"
-        if start is not None:
-            return low.format(start)
-        return "" if end is None else high.format(end)
+        inside = self._between("start_ms", period.start_ms, "time", "end_ms", period.end_ms)
+        return DROP.format(condition=f"not {inside}", reason="INACTIVE") if inside else ""
 
-    def _swift_head(self) -> str:
-        period, size = self.config.active_period, self.config.filters.max_size
+    def _between(self, low: str, minimum: Any, value: str, high: str, maximum: Any) -> str:
+        """The condition of a value within bounds, of which either may be None."""
+        parts = [value]
+        if minimum is not None:
+            parts.insert(0, self.named(low, minimum))
+        if maximum is not None:
+            parts.append(self.named(high, maximum))
+        return " <= ".join(parts) if len(parts) > 1 else ""
+
+    def _run_checks(self) -> str:
+        period = self.config.active_period
         conditions = []
         if period.start_ms is not None:
-            conditions.append(f"min(times) < {period.start_ms}")
+            conditions.append("min(times) < start_ms")
         if period.end_ms is not None:
-            conditions.append(f"max(times) > {period.end_ms}")
-        if size:
-            conditions.append(f"max(map(len, payloads)) > {size}")
+            conditions.append("max(times) > end_ms")
+        if self.config.filters.max_size:
+            conditions.append("max(map(len, payloads)) > size_max")
         if self.policy is PolicyType.LAST_VALUE:
             conditions.append("sorted(times) != list(times)")
-        return "".join(SWIFT_BOUNDS.format(condition=condition) for condition in conditions) + (
-            SWIFT_DECODE_NUMBER if self.is_number else SWIFT_DECODE_TEXT
-        )
+        return "".join(SWIFT_BOUNDS.format(condition=condition) for condition in conditions)
 
-    def _filters(self) -> str:
+    def _filters(self, *, is_swift: bool) -> str:
         filters = self.config.filters
         drops = [self._list(), self._threshold()]
         if filters.max_rate:
-            rate = f"0 <= time - memory.last_ms < {filters.max_rate * 1000}"
+            rate_ms = self.named("rate_ms", filters.max_rate * 1000)
+            rate = f"0 <= time - memory.last_ms < {rate_ms}"
             drops.append(DROP.format(condition=rate, reason="RATE"))
-        if filters.max_size:
-            drops.append(DROP.format(condition=f"len(payload) > {filters.max_size}", reason="SIZE"))
+        if filters.max_size and not is_swift:
+            size_max = self.named("size_max", filters.max_size)
+            drops.append(DROP.format(condition=f"len(payload) > {size_max}", reason="SIZE"))
         if filters.last_unique_check:
             drops.append(DROP.format(condition="value == memory.last_value", reason="UNIQUE"))
         return "".join(drops)
 
     def _list(self) -> str:
         filters = self.config.filters
-        if filters.type_value_filtering is None or filters.filtering_values is None:
+        if filters.type_value_filtering is None:
             return ""
-        convert: Callable[[Any], str | float] = float if self.is_number else str
-        self.constants["LISTED"] = frozenset(map(convert, filters.filtering_values))
         is_white = filters.type_value_filtering is ListType.WHITE
-        return DROP.format(
-            condition=f"value {'not in' if is_white else 'in'} LISTED", reason="LIST"
-        )
+        values = self.named("listed", listed(filters))
+        condition = f"value {'not in' if is_white else 'in'} {values}"
+        return DROP.format(condition=condition, reason="LIST")
 
     def _threshold(self) -> str:
-        low, high = self.config.filters.minimum, self.config.filters.maximum
-        if low is not None and high is not None:
-            inside = f"{low!r} <= value <= {high!r}"
-        elif low is not None:
-            inside = f"{low!r} <= value"
-        elif high is not None:
-            inside = f"value <= {high!r}"
-        else:
-            return ""
-        return DROP.format(condition=f"not {inside}", reason="THRESHOLD")
+        filters = self.config.filters
+        inside = self._between("minimum", filters.minimum, "value", "maximum", filters.maximum)
+        return DROP.format(condition=f"not {inside}", reason="THRESHOLD") if inside else ""
 
     def _texts(self) -> tuple[str, str, str]:
         """What the stored text is made of, the text of it, and the text's size in bytes."""
         keys = self.config.transformations
+        is_plain = keys is None or not self.config.is_transforming
+        if keys is None or is_plain:
+            return ("payload", "{}.strip().decode()", "len(text)") if self.is_number else PLAIN_TEXT
         if not self.is_number:
-            if keys is None or not self.config.is_transforming:
-                return "value", "{}", "len(payload)"
-            start, end = ("" if at is None else at for at in (keys.slice_start, keys.slice_end))
-            return "value", f"{{}}[{start}:{end}]", "len(text.encode())"
-        if keys is None or not self.config.is_transforming:
-            return "payload", "{}.strip().decode()", "len(text)"
+            span = self.named("span", slice(keys.slice_start, keys.slice_end))
+            return "value", f"{{}}[{span}]", "len(text.encode())"
         if keys.round_decimal_point is None:
             return "number", "product_text({})", "len(text)"
-        return "number", f'"%.{keys.round_decimal_point}f" % {{}}', "len(text)"
+        form = self.named("form", f"%.{keys.round_decimal_point}f")
+        return "number", f"{form} % {{}}", "len(text)"
 
     def _transformation(self) -> str:
         keys = self.config.transformations
@@ -184,43 +205,32 @@ class _Builder:
                 return ""
             parsed = f"number = parse_number({self.text.format('value')})\n"
             return parsed + DROP.format(condition="number is None", reason="TYPE")
-        ratio = None if keys is None else keys.multiplication_ratio
-        places = None if keys is None else keys.round_decimal_point
-        lines = "number = value\n"
-        if ratio is not None:
-            lines = f"number = value * {ratio!r}\n" + DROP.format(
-                condition="number - number != 0.0", reason="NONFINITE"
-            )
-        if is_aggregating and places is not None:
-            lines += f"number = round(number, {places})\n"
+        lines = "number = value\n" if is_aggregating or self.config.is_transforming else ""
+        if keys is not None and keys.multiplication_ratio is not None:
+            ratio = self.named("ratio", keys.multiplication_ratio)
+            lines = f"number = value * {ratio}\n"
+            lines += DROP.format(condition="number - number != 0.0", reason="NONFINITE")
+        if is_aggregating and keys is not None and keys.round_decimal_point is not None:
+            lines += f"number = round(number, {self.named('places', keys.round_decimal_point)})\n"
         return lines
 
     def _before(self) -> str:
-        match self.policy:
-            case PolicyType.LAST_VALUE:
-                return "newest = {}\n"
-            case PolicyType.N_RECORDS:
-                return "append = out.n_records.append\n"
-            case PolicyType.TIME_WINDOW:
-                return "append = out.time_windows.append\n"
-            case PolicyType.AGGREGATION:
-                return ""
+        return BEFORE[self.policy]
 
     def _keep(self, *, is_swift: bool) -> str:
         policy = self.config.processing_policy
         seconds = policy.time_window_size or 0
         match self.policy:
             case PolicyType.LAST_VALUE:
-                simple = "newest[memory] = {source}, time\n"
-                return (simple if is_swift else NEWEST).format(source=self.source)
+                return (NEWEST_IN_ORDER if is_swift else NEWEST).format(source=self.source)
             case PolicyType.N_RECORDS:
-                return self._row(str(policy.n_records_count))
+                return self._row(self.named("records_max", policy.n_records_count))
             case PolicyType.TIME_WINDOW:
-                return self._row(f"time + {seconds * 1000}")
+                return self._row(f"time + {self.named('window_ms', seconds * 1000)}")
             case PolicyType.AGGREGATION:
                 function = policy.aggregation_functions or AggregationFunction.AVG
-                self.constants["RULE"] = window_rule(seconds, function)
-                return WINDOW + ADD[function]
+                rule = self.named("rule", window_rule(seconds, function))
+                return WINDOW.format(rule=rule) + ADD[function]
 
     def _row(self, limit: str) -> str:
         return ROW.format(
