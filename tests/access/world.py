@@ -150,14 +150,17 @@ async def the_world() -> AsyncIterator[World]:
     )
     facts = InstanceFacts(domain=DOMAIN, is_secure=False, mqtt_host=DOMAIN, mqtt_port=1883)
     database, clock, exchange = MemoryDatabase(), MovingClock(), Exchange()
-    series = MemorySeries()
     tokens = JwtTokens(KEY)
     remotes = _Remotes()
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
+    series = MemorySeries()
     ports = {
         "database": database,
         "leases": MemoryLeases(),
         "logs": MemoryLogs(),
+        "series_writer": series,
+        "series_reader": series,
+        "series_admin": series,
         "journal": MemoryJournal(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),
@@ -168,9 +171,6 @@ async def the_world() -> AsyncIterator[World]:
         "passwords": passwords,
         "throttle": MemoryThrottle(1000, 300, clock),
         "check_throttle": MemoryThrottle(1000, 300, clock),
-        "series_reader": series,
-        "series_writer": series,
-        "series_admin": series,
         "pipeline": MemoryPipeline(),
         "publisher": exchange,
         "sessions": exchange,

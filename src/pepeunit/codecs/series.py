@@ -20,7 +20,7 @@ FUNCTIONS: Final = ("Avg", "Min", "Max", "Sum")
 
 
 def _between(most: int) -> Check:
-    return lambda column: 0 <= min(column) and max(column) <= most
+    return lambda column: min(column) >= 0 and max(column) <= most
 
 
 def _among(words: Iterable[str]) -> Check:

@@ -72,7 +72,8 @@ class Address:
         return cls(None, parts._replace(query="").geturl(), cluster)
 
 
-def _open(address: Address) -> Any:
+def open_client(address: Address) -> Any:
+    """A client for the calling thread alone. Raises ``Unavailable``."""
     # late: the engine takes half a second and 150 MB to load
     import clickhouse_connect
 
@@ -153,7 +154,7 @@ class ClickHouse:
     def _client(self) -> Any:
         client = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = _open(self.address)
+            client = self._local.client = open_client(self.address)
             self._clients.append(client)
         return client
 
@@ -175,6 +176,20 @@ class ClickHouse:
         except RuntimeError as error:
             raise Unavailable(DEPENDENCY, "is closed") from error
         return await answer
+
+    async def apart(self, work: Callable[[Any], T]) -> T:
+        """Run ``work`` in a thread with a client of its own: it may take long."""
+
+        def call() -> T:
+            with border():
+                client = open_client(self.address)
+                try:
+                    return work(client)
+                finally:
+                    client.close()
+
+        async with self._streams:
+            return await asyncio.to_thread(call)
 
     async def stream(
         self, statement: str, parameters: Mapping[str, Any]
@@ -205,7 +220,7 @@ class _Stream:
     def next(self) -> Sequence[Sequence[Any]] | None:
         with border():
             if self._client is None:
-                self._client = _open(self.address)
+                self._client = open_client(self.address)
                 context = self._client.query_row_block_stream(
                     self.statement,
                     parameters=dict(self.parameters),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
+from uuid import uuid4
 
 from attrs import frozen
 
@@ -41,18 +41,16 @@ class ClickHouseLogs:
         require_storable(("text", entry.text) for entry in entries)
 
         def work(client: Any) -> None:
-            uuids = [entry.uuid for entry in entries]
             values = [
-                uuids,
+                [entry.uuid for entry in entries],
                 [entry.level.value for entry in entries],
                 [entry.unit_uuid for entry in entries],
                 [entry.text for entry in entries],
                 [_ms(entry.create_datetime) for entry in entries],
                 [_ms(entry.expiration_datetime) for entry in entries],
             ]
-            token = sha256(b"".join(uuid.bytes for uuid in uuids))
-            token.update(repr(values[-1]).encode())
-            insert(client, UNIT_LOGS.name, UNIT_LOGS.columns, values, token.hexdigest())
+            # entries replace their equals: no batch needs to be known again
+            insert(client, UNIT_LOGS.name, UNIT_LOGS.columns, values, uuid4().hex)
 
         await self.store.write(work)
 
@@ -65,7 +63,7 @@ class ClickHouseLogs:
         source = f"FROM unit_logs FINAL WHERE {conditions}"
         direction = "DESC" if query.newest_first else "ASC"
         statement = (
-            f"SELECT toString(level), text, toUnixTimestamp64Milli(create_datetime), "  # noqa: S608
+            f"SELECT toString(level), text, toUnixTimestamp64Milli(create_datetime), "
             f"toUnixTimestamp64Milli(expiration_datetime) {source} "
             f"ORDER BY create_datetime {direction}, uuid {direction}"
         )
@@ -78,7 +76,7 @@ class ClickHouseLogs:
             found = client.query(statement, parameters=values).result_rows
             count = len(found)
             if start or most:
-                count = client.query(f"SELECT count() {source}", parameters=values).first_row[0]  # noqa: S608
+                count = client.query(f"SELECT count() {source}", parameters=values).first_row[0]
             entries = [
                 UnitLog(query.unit, LogLevel(level), text, _moment(created), _moment(expires))
                 for level, text, created, expires in found

@@ -23,7 +23,7 @@ class ClickHouseSeriesAdmin:
 
     async def known(self) -> Set[tuple[UUID, int]]:
         tables = " UNION DISTINCT ".join(
-            f"SELECT DISTINCT unit_node_uuid, generation FROM {table.name}"  # noqa: S608
+            f"SELECT DISTINCT unit_node_uuid, generation FROM {table.name}"
             for table in SERIES_TABLES
         )
 
@@ -49,7 +49,7 @@ class ClickHouseSeriesAdmin:
 
         def work(client: Any) -> None:
             for table in SERIES_TABLES:
-                statement = f"DELETE FROM {table.name} WHERE {condition}"  # noqa: S608
+                statement = f"DELETE FROM {table.name} WHERE {condition}"
                 client.command(statement, parameters=values)
 
         await self.store.write(work)

@@ -79,7 +79,7 @@ def _ring(query: SeriesQuery) -> _Selection:
         hidden = f"SELECT greatest(0, {', '.join(floors)}) FROM n_last_entry FINAL WHERE {_SERIES}"
         series = f"{series} AND toInt64(seq) > ({hidden})"
     selection.source = (
-        f"(SELECT * FROM n_last_entry FINAL WHERE {series} "  # noqa: S608  # values are bound
+        f"(SELECT * FROM n_last_entry FINAL WHERE {series} "  # values are bound
         "ORDER BY seq DESC LIMIT {keep:UInt32})"
     )
     selection.where("1")
@@ -130,7 +130,7 @@ def _statement(query: SeriesQuery, selection: _Selection, counted: str = "") -> 
     direction = "DESC" if query.newest_first else "ASC"
     keys = ("create_datetime", *_TIES[query.policy])
     order = ", ".join(f"{key} {direction}" for key in keys)
-    statement = f"SELECT {_FIELDS[query.policy]}{counted} {selection.text} ORDER BY {order}"  # noqa: S608
+    statement = f"SELECT {_FIELDS[query.policy]}{counted} {selection.text} ORDER BY {order}"
     start, most = query.slice.offset or 0, query.slice.limit or 0
     if most or start:
         selection.values |= {"offset": start, "most": most or COUNT_MAX}
@@ -148,7 +148,7 @@ class ClickHouseSeriesReader:
         if query.functions is not None and not query.functions:
             return Page(0, ())
         selection = _selection(query)
-        count = f"SELECT count() {selection.text}"  # noqa: S608
+        count = f"SELECT count() {selection.text}"
         is_whole = query.slice in (Slice(), Slice(0), Slice(0, 0), Slice(None, 0))
         statement = _statement(query, selection, "" if is_whole else f", ({count})")
         series = (query.series.node, query.series.generation)

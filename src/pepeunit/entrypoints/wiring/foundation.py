@@ -37,6 +37,10 @@ class Foundation(containers.DeclarativeContainer):
     sessions = ports.sessions
     publisher = ports.publisher
     logs = ports.logs
+    series_writer = ports.series_writer
+    series_reader = ports.series_reader
+    series_admin = ports.series_admin
+    copy_series = ports.copy_series
     domain = facts.provided.domain
     pipe_forms = One(forms_of, settings)
     pipe_rules = One(
