@@ -95,68 +95,52 @@ def _written(lines: Iterable[Sequence[object]]) -> bytes:
 
 @frozen
 class PipeCsv:
-    """An uploaded file, read from its start without ever holding it whole.
+    """An uploaded file, never held whole.
 
     Bytes that are not UTF-8 become lone surrogates, for the check of the row to find.
     """
 
     file: BinaryIO
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Sequence[Sequence[str]]]:
-        """The values of these columns, row by row, in blocks of BLOCK_ROWS or BLOCK_CHARS.
+    def read(self) -> tuple[Sequence[str], Iterator[Sequence[Sequence[str]]]]:
+        """The header, and the rows after it in blocks of BLOCK_ROWS or BLOCK_CHARS.
 
-        Raises ``Invalid`` (topic pipe), whose message names the row: 0 for a column that is
-        missing, the first row after the header is 1; rows before it are not lost: the block
-        that ends before it was given. Empty lines are no rows.
+        Both raise ``Invalid`` (topic pipe) for what is no CSV; the message names the row, of which
+        the first after the header is 1. Empty lines are no rows.
         """
         csv.field_size_limit(FIELD_CHARS_MAX)  # of the process, and only ever set here
         self.file.seek(0)
         text = io.TextIOWrapper(
             self.file, encoding="utf-8-sig", errors="surrogateescape", newline=""
         )
-        try:
-            yield from _blocks(csv.reader(text, strict=True), columns)
-        finally:
-            text.detach()
+        lines = _readable(csv.reader(text, strict=True))
+        return next(lines, []), _blocks(lines)
 
 
-def _blocks(
-    lines: Iterator[list[str]], columns: Sequence[str]
-) -> Iterator[Sequence[Sequence[str]]]:
-    head = next(_readable(lines, 0), [])
-    names = [name.strip() for name in head]
-    for column in columns:
-        if names.count(column) != 1:
-            word = "missing" if column not in names else "there twice"
-            raise _wrong(0, f"the column {column} is {word}")
-    places = [names.index(column) for column in columns]
-    width = max(places)
+def _blocks(lines: Iterator[list[str]]) -> Iterator[Sequence[Sequence[str]]]:
     block: list[list[str]] = []
     chars = 0
-    for number, line in enumerate(_readable(lines, 1), start=1):
-        if len(line) <= width:
-            if block:
+    try:
+        for line in lines:
+            block.append(line)
+            chars += sum(map(len, line))
+            if len(block) >= BLOCK_ROWS or chars >= BLOCK_CHARS:
                 yield block
-            raise _wrong(number, f"has {len(line)} values for {len(names)} columns")
-        row = [line[place] for place in places]
-        block.append(row)
-        chars += sum(map(len, row))
-        if len(block) >= BLOCK_ROWS or chars >= BLOCK_CHARS:
+                block, chars = [], 0
+    except Invalid:
+        if block:  # a rule that an earlier row breaks is told first
             yield block
-            block, chars = [], 0
+        raise
     if block:
         yield block
 
 
-def _readable(lines: Iterator[list[str]], number: int) -> Iterator[list[str]]:
+def _readable(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    number = 0
     try:
         for line in lines:
             if line:
                 yield line
                 number += 1
     except csv.Error as error:
-        raise _wrong(number, f"is not CSV: {error}") from None
-
-
-def _wrong(number: int, text: str) -> Invalid:
-    return Invalid(f"Row {number}: {text}", Topic.PIPE)
+        raise Invalid([(f"Row {number}", f"is not CSV: {error}")], Topic.PIPE) from None

@@ -46,6 +46,7 @@ class ZipPieces:
         return self._pieces.take()
 
     def close(self) -> bytes:
+        """The last bytes; again, or after an archive that was given up, nothing."""
         self._member.close()
         self._archive.close()
         return self._pieces.take()

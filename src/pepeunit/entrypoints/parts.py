@@ -29,6 +29,7 @@ from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.dns.system import resolve
+from pepeunit.adapters.embedded.checkpoint import SqliteCheckpoint
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.journal import FileJournal, JournalLimits
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
@@ -51,6 +52,7 @@ from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB
+from pepeunit.entrypoints.wiring.pipes import PIPE_CHECK_WINDOW_SECONDS, PIPE_CHECKS_MAX
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +174,8 @@ async def use_cases(
             JournalLimits(disk_bytes_max=settings.pipes.journal_disk_mib * MIB),
         )
         stack.push_async_callback(journal.close)
+        checkpoint = await SqliteCheckpoint.open(installation.checkpoint)
+        stack.push_async_callback(checkpoint.close)
         mirrors = _mirrors(settings, installation)
         session = CheckedSession(mirrors.hosts, resolve)
         stack.push_async_callback(session.close)
@@ -187,6 +191,7 @@ async def use_cases(
             "logs": ClickHouseLogs(series),
             "copy_series": partial(copy_series_out, series),
             "journal": journal,
+            "checkpoint": checkpoint,
             "mirrors": mirrors,
             "archives": TreeArchives(mirrors),
             "code_hosts": {
@@ -202,6 +207,7 @@ async def use_cases(
             "throttle": MemoryThrottle(
                 settings.people.login_tries_max, settings.people.login_window_seconds, now
             ),
+            "check_throttle": MemoryThrottle(PIPE_CHECKS_MAX, PIPE_CHECK_WINDOW_SECONDS, now),
             "publisher": exchange,
             "sessions": exchange,
             "clock": now,

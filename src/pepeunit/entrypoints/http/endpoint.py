@@ -18,7 +18,7 @@ from pepeunit.codecs.rest.multipart import read_file_part
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
-from pepeunit.entrypoints.http.gathering import answer_of
+from pepeunit.entrypoints.http.gathering import PiecesResponse, answer_of
 from pepeunit.entrypoints.http.route import (
     SMALL_BODY_BYTES_MAX,
     Call,
@@ -182,7 +182,7 @@ class Endpoint:
         if isinstance(answer, File):
             return _file_response(request, answer)
         if isinstance(answer, Pieces):
-            return web.Response(body=answer.pieces, headers={"Content-Type": answer.media_type})
+            return PiecesResponse(answer)
         if isinstance(answer, Stream):
             return web.Response(
                 body=answer.pieces,

@@ -6,9 +6,25 @@ from collections.abc import AsyncGenerator, Sequence
 from hashlib import sha256
 from typing import Final
 
+from aiohttp import web
+
 from pepeunit.entrypoints.http.route import File, Pieces
 
-GATHERED_BYTES_MAX: Final = 8 * 1024 * 1024
+GATHERED_BYTES_MAX: Final = 1024 * 1024
+
+
+class PiecesResponse(web.Response):
+    """Chunked; the pieces are closed when all are sent, and when the caller hangs up."""
+
+    def __init__(self, body: Pieces) -> None:
+        super().__init__(body=body.pieces, headers={"Content-Type": body.media_type})
+        self._pieces = body.pieces
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        try:
+            await super().write_eof(data)
+        finally:
+            await self._pieces.aclose()
 
 
 async def answer_of(body: Pieces, bytes_max: int = GATHERED_BYTES_MAX) -> File | Pieces:

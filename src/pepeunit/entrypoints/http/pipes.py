@@ -115,7 +115,7 @@ class PipeDoor:
             Route.of(
                 "POST",
                 "/unit_nodes/check_data_pipe_config",
-                self.check,
+                self.check_pipe,
                 file_part=FILE_PART,
                 body_bytes_max=config_bytes,
                 changes=False,
@@ -123,42 +123,45 @@ class PipeDoor:
             Route.of(
                 "POST",
                 "/unit_nodes/set_data_pipe_config",
-                self.set,
+                self.set_pipe,
                 file_part=FILE_PART,
                 body_bytes_max=config_bytes,
             ),
             Route.of(
-                "GET", "/unit_nodes/get_data_pipe_config/{uuid}", self.get, media_type="text/plain"
+                "GET",
+                "/unit_nodes/get_data_pipe_config/{uuid}",
+                self.get_pipe,
+                media_type="text/plain",
             ),
-            Route.of("GET", "/unit_nodes/get_data_pipe_data/", self.read),
+            Route.of("GET", "/unit_nodes/get_data_pipe_data/", self.read_rows),
             Route.of(
-                "GET", "/unit_nodes/get_data_pipe_data_csv/{uuid}", self.export, media_type=ZIP
+                "GET", "/unit_nodes/get_data_pipe_data_csv/{uuid}", self.export_csv, media_type=ZIP
             ),
             Route.of(
                 "POST",
                 "/unit_nodes/set_data_pipe_data_csv",
-                self.import_,
+                self.import_csv,
                 file_part=FILE_PART,
                 body_bytes_max=self.csv_bytes_max,
             ),
-            Route.of("DELETE", "/unit_nodes/delete_data_pipe_data/{uuid}", self.purge),
-            Route.of("GET", "/unit_nodes/data_pipe_drops/{uuid}", self.drops),
+            Route.of("DELETE", "/unit_nodes/delete_data_pipe_data/{uuid}", self.purge_rows),
+            Route.of("GET", "/unit_nodes/data_pipe_drops/{uuid}", self.tell_drops),
         )
 
-    async def check(self, agent: Agent, file: Upload, call: Call) -> list[PipeErrorModel]:
+    async def check_pipe(self, agent: Agent, file: Upload, call: Call) -> list[PipeErrorModel]:
         """What is wrong with a config; an empty list when nothing is."""
         found = await self.check_config(agent, file.content, call.address)
         return [pipe_error_model(violation) for violation in found]
 
-    async def set(self, agent: Agent, query: OfNode, file: Upload) -> None:
+    async def set_pipe(self, agent: Agent, query: OfNode, file: Upload) -> None:
         """Give a node's active pipe a config; it rules from the answer on."""
         await self.set_config(agent, query.uuid, file.content)
 
-    async def get(self, agent: Agent, path: NodePath) -> File:
+    async def get_pipe(self, agent: Agent, path: NodePath) -> File:
         """The config of one's own node as YAML."""
         return File((await self.get_config(agent, path.uuid)).encode(), YAML)
 
-    async def read(self, agent: Agent, query: PipeDataList) -> PipeDataModel:
+    async def read_rows(self, agent: Agent, query: PipeDataList) -> PipeDataModel:
         """What a node's pipe kept, newest first; search is one substring of the state.
 
         LastValue is one row at most and takes no filter.
@@ -172,12 +175,12 @@ class PipeDoor:
         ]
         return PipeDataModel(page.count, models)
 
-    async def export(self, agent: Agent, path: NodePath, query: EveryRow) -> Pieces:
+    async def export_csv(self, agent: Agent, path: NodePath, query: EveryRow) -> Pieces:
         """All rows of the current policy as CSV in a zip, oldest first."""
         export = await self.export_data(agent, path.uuid, every=query.all)
         return Pieces(_zipped(f"dp_data_{path.uuid}.csv", export), ZIP)
 
-    async def import_(self, agent: Agent, query: OfNode, file: SpooledUpload) -> None:
+    async def import_csv(self, agent: Agent, query: OfNode, file: SpooledUpload) -> None:
         """Replace a node's stored data by the rows of a CSV file: all of them or nothing.
 
         Needed columns: state, create_datetime, and for Aggregation start_window_datetime and
@@ -185,11 +188,11 @@ class PipeDoor:
         """
         await self.import_data(agent, query.uuid, PipeCsv(file.file))
 
-    async def purge(self, agent: Agent, path: NodePath) -> None:
+    async def purge_rows(self, agent: Agent, path: NodePath) -> None:
         """Delete a node's stored data; state and config stay."""
         await self.purge_data(agent, path.uuid)
 
-    async def drops(self, agent: Agent, path: NodePath) -> PipeDropsModel:
+    async def tell_drops(self, agent: Agent, path: NodePath) -> PipeDropsModel:
         """Why a value is missing: how many messages were kept, and why the others were not."""
         return pipe_drops_model(path.uuid, await self.read_drops(agent, path.uuid))
 
@@ -206,4 +209,5 @@ async def _zipped(name: str, export: SeriesExport) -> AsyncGenerator[bytes]:
             yield await asyncio.to_thread(_piece, archive, export.policy, block)
         yield archive.close()
     finally:
+        archive.close()
         await export.blocks.aclose()

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent
-from pepeunit.domain.errors import Conflict, Invalid, Topic, Unavailable
+from pepeunit.domain.errors import Conflict, Topic, Unavailable
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.pipes.config import PolicyType
 from pepeunit.domain.pipes.csv_check import CsvCheck
@@ -39,8 +39,9 @@ _FIELDS: Final = {
 class Table(Protocol):
     """A file of rows, read block by block off the event loop."""
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Sequence[Sequence[str]]]:
-        """Raises ``Invalid`` (topic pipe) whose message names the row."""
+    def read(self) -> tuple[Sequence[str], Iterator[Sequence[Sequence[str]]]]:
+        """The header, and the rows in blocks. Both raise ``Invalid`` (topic pipe), whose message
+        names the row."""
         ...
 
 
@@ -66,31 +67,34 @@ class ImportPipeData:
             node = await self.rules.owned(tx, agent, uuid)
             config = self.rules.stored(node)
             generation = await tx.pipes.reserve()
-        check = CsvCheck(config, uuid, generation, to_ms(self.clock()))
+        now_ms = to_ms(self.clock())
         try:
-            await self._write(check, table, config.processing_policy.policy_type)
+            header, blocks = await asyncio.to_thread(table.read)
+            check = CsvCheck(config, header, now_ms, uuid, generation)
+            await self._write(check, blocks, config.processing_policy.policy_type)
             async with self.database.begin() as tx:
                 now = await self.rules.owned(tx, agent, uuid, for_update=True)
                 if now.data_pipe_yml != node.data_pipe_yml or not now.is_data_pipe_active:
                     raise Conflict("the config changed meanwhile, try again", Topic.PIPE)
-                await tx.pipes.renew(uuid, seq=check.count, generation=generation)
+                await tx.pipes.renew(uuid, seq=check.rows, generation=generation)
                 setting = await tx.pipes.setting(uuid)
         except BaseException:  # also when the caller hangs up
             await asyncio.shield(self._forget(uuid, generation))
             raise
         if setting is not None:
             await self.pipeline.applied(setting.version)
-        return check.count
+        return check.rows
 
-    async def _write(self, check: CsvCheck, table: Table, policy: PolicyType) -> None:
-        batches = _batches(check, table)
+    async def _write(
+        self, check: CsvCheck, blocks: Iterator[Sequence[Sequence[str]]], policy: PolicyType
+    ) -> None:
+        batches = _batches(check, blocks)
         while (rows := await asyncio.to_thread(next, batches, None)) is not None:
             node, generation, *_ = rows[0]
             columns: dict[str, Any] = {_FIELDS[policy]: rows}
-            token = f"import-{node}-{generation}-{check.count}"
+            token = f"import-{node}-{generation}-{check.rows}"
             await self.writer.write(SeriesBatch(token, **columns))
-        if not check.count:
-            raise Invalid("Row 0: the file has no rows", Topic.PIPE)
+        check.end()
 
     async def _forget(self, node: NodeId, generation: int) -> None:
         """Free what was written. Nobody reads it, and the sweep would find it too."""
@@ -100,12 +104,14 @@ class ImportPipeData:
             log.warning("rows of a refused import wait for the sweep: %s", outage)
 
 
-def _batches(check: CsvCheck, table: Table) -> Iterator[list[StoredRow]]:
+def _batches(
+    check: CsvCheck, blocks: Iterator[Sequence[Sequence[str]]]
+) -> Iterator[list[StoredRow]]:
     rows: list[StoredRow] = []
     chars = 0
-    for block in table.blocks(check.columns):
-        rows += map(check, block)
-        chars += sum(len(values[0]) for values in block)
+    for block in blocks:
+        rows += map(check.row, block)
+        chars += sum(len(cell) for cells in block for cell in cells)
         if len(rows) >= BATCH_ROWS or chars >= BATCH_CHARS:
             yield rows
             rows, chars = [], 0
