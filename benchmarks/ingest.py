@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from pepeunit.adapters.clickhouse.connections import Address, ClickHouse
 from pepeunit.adapters.clickhouse.series_admin import ClickHouseSeriesAdmin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Mapping
@@ -341,6 +342,14 @@ class Platform:
         """The audit log, oldest first."""
         async with self.database.read() as rows:
             return list((await rows.audit.find(AuditQuery(newest_first=False))).items)
+
+    async def run_pipes(self) -> None:
+        """What was accepted goes through the pipes and is stored."""
+        running = asyncio.create_task(self.ingest.run())
+        assert await self.ingest.ready()
+        assert await self.ingest.stop()
+        running.cancel()
+        await asyncio.wait([running])
 
     async def close(self) -> None:
         await self.background.stop()

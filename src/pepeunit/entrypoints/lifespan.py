@@ -165,9 +165,11 @@ async def _ingesting(use: UseCases) -> AsyncIterator[None]:
     async with _tasks({"ingest": ingest.run}):
         if not await ingest.ready():
             log.warning("what the previous run left is still being stored")
-        yield
-        if not await ingest.stop():
-            log.warning("the next start stores what is left in the journal")
+        try:
+            yield
+        finally:
+            if not await ingest.stop():
+                log.warning("the next start stores what is left in the journal")
 
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:

@@ -132,6 +132,19 @@ class SqliteCheckpoint:
         self._thread.shutdown()
 
 
+def copy_checkpoint(path: Path, copy: Path) -> bool:
+    """A consistent copy, also while the platform writes; False when there is nothing to copy."""
+    if not path.exists():
+        return False
+    source, target = sqlite3.connect(path), sqlite3.connect(copy)
+    try:
+        source.backup(target)
+    finally:
+        source.close()
+        target.close()
+    return True
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, check_same_thread=False)

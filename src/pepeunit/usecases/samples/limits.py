@@ -44,4 +44,5 @@ class IngestLimits:
     backlog_seconds_max: float = 30.0
     room_seconds: float = 5.0
     """How long QoS 1 waits for room in a full journal before it is refused."""
-    stop_seconds: float = 10.0
+    stop_seconds: float = 6.0
+    """Doors and stores need the rest of the ten that a stop may take."""
