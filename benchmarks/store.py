@@ -67,36 +67,43 @@ def batch_of(policy: str, nodes: list[UUID], count: int, first: int) -> SeriesBa
 
 
 async def inserts(writer: ClickHouseSeriesWriter, nodes: list[UUID]) -> None:
-    print(f"\n{'table':<12} {'batch':>8} {'rows/s':>10} {'p50 ms':>8} {'worst ms':>9}")
+    print(
+        f"\n{'table':<12} {'batch':>8} {'rows/s':>10} {'p50 ms':>8} {'worst ms':>9} "
+        f"{'rows/CPU s':>11}"
+    )
     first = 1
     for policy in ("NRecords", "TimeWindow", "Aggregation"):
         for size in BATCHES:
             took: list[float] = []
+            cpu = 0.0
             while sum(took) < SECONDS or len(took) < 3:
                 batch = batch_of(policy, nodes, size, first)
                 first += size
-                start = time.perf_counter()
+                start, used = time.perf_counter(), time.process_time()
                 await writer.write(batch)
                 took.append(time.perf_counter() - start)
+                cpu += time.process_time() - used
             rate = size * len(took) / sum(took)
             print(
                 f"{policy:<12} {size:>8,} {rate:>10,.0f} {1e3 * statistics.median(took):>8.1f} "
-                f"{1e3 * max(took):>9.1f}"
+                f"{1e3 * max(took):>9.1f} {size * len(took) / cpu:>11,.0f}"
             )
 
 
 async def reads(reader: ClickHouseSeriesReader, nodes: list[UUID], label: str) -> None:
     for policy in ("NRecords", "TimeWindow"):
-        took = []
+        took, cpu = [], time.process_time()
         for node in DICE.choices(nodes, k=READS):
             query = SeriesQuery(Series(NodeId(node), 1, 100), policy, now_ms(), slice=Slice(0, 10))
             start = time.perf_counter()
             await reader.find(query)
             took.append(1e3 * (time.perf_counter() - start))
+        cpu = 1e3 * (time.process_time() - cpu) / READS
         took.sort()
         print(
             f"10 {policy} rows of one node of {NODES:,}, {label}: p50 {took[len(took) // 2]:.1f} "
-            f"ms, p99 {took[int(len(took) * 0.99)]:.1f} ms"
+            f"ms, p99 {took[int(len(took) * 0.99)]:.1f} ms, "
+            f"{cpu:.1f} ms of CPU"
         )
 
 
