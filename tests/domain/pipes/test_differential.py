@@ -1,7 +1,8 @@
 """Compiled pipes against the plain oracle, on generated configs and streams.
 
 ``CI`` asks for 10 000 streams, anyone else gets a few. The seed is printed with a failure and in
-the header of each run; ``PIPES_SEED`` repeats it.
+the output of each run; ``PIPES_SEED`` repeats it, ``PIPES_STREAMS`` asks for another number a
+policy.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pepeunit.domain.pipes.validation import read_config
 from tests.domain.pipes.oracle import OracleNode, aggregate
 
 SEED = int(os.environ.get("PIPES_SEED") or random.randrange(2**32))
-STREAMS = 2_500 if os.environ.get("CI") else 60
+STREAMS = int(os.environ.get("PIPES_STREAMS") or (2_500 if os.environ.get("CI") else 100))
 POLICIES = ("LastValue", "NRecords", "TimeWindow", "Aggregation")
 EPOCH_MS = 1_740_787_200_000
 FLOAT_MAX = Fraction(1.7976931348623157e308)
@@ -34,33 +35,12 @@ FIGURES = (1, 2.5, -3, 0.1, 0.125, 1e-7, -4e-7, 5e-7, 7e20, 1e308, -127, 85)
 NUMBERS = (
     *(b"1", b"1.0", b" 1e0\n", b"+1", b"-0", b"0", b"0.0", b"2.5", b"2.50", b"-3", b"-3e0", b"3"),
     *(b".5", b"5.", b"-0.001", b"0.125", b"2.675", b"1e-7", b"-4e-7", b"5e-7", b"7e20", b"\t85 "),
-    *(
-        b"1e16",
-        b"-1e16",
-        b"1e308",
-        b"-1e308",
-        b"1e-320",
-        b"0.74999999",
-        b"123456789.123456789",
-        b"-127.0",
-        b"0.1",
-    ),
+    *(b"1e16", b"-1e16", b"1e-320", b"0.74999999", b"123456789.123456789", b"-127.0", b"0.1"),
 )
 OTHERS = (
+    *(b"1e308", b"-1e308"),
     *(b"", b" ", b"abc", b"NaN", b"-inf", b"Infinity", b"1_000", b"0x10", b"1e400", b"1,5", b"+"),
-    *(
-        b"1 2",
-        b".",
-        b"e5",
-        b"1e",
-        b"--1",
-        b"\x0b1",
-        b"1\x0c",
-        b"1\x00",
-        b"a\x00b",
-        b"\xff",
-        b"\xc3",
-    ),
+    *(b"1 2", b".", b"e5", b"1e", b"--1", b"\x0b1", b"1\x0c", b"1\x00", b"a\x00b", b"\xff"),
     *("é".encode(), "привет".encode(), "😀1".encode(), b"\xa91", b"\xed\xa0\x80", "١".encode()),
     *(b"\xc3", b"Alarm", b"alarm", b"on", b"off\n", b"x1y", b"12.5abc", b"\xc2\xa01"),
 )
@@ -72,7 +52,7 @@ PAYLOADS = (
     *OTHERS,
     *(b"%d" % CHANCE.randint(-40, 40) for _ in range(20)),
     *(repr(CHANCE.uniform(-150, 150)).encode() for _ in range(20)),
-    *(repr(CHANCE.choice((-1, 1)) * 10 ** CHANCE.uniform(-320, 308)).encode() for _ in range(20)),
+    *(repr(CHANCE.choice((-1, 1)) * 10 ** CHANCE.uniform(-30, 20)).encode() for _ in range(20)),
     *(CHANCE.randbytes(CHANCE.randint(1, 4)) for _ in range(20)),
 )
 NODES_MAX = 3
