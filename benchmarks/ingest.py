@@ -170,11 +170,11 @@ class Served:
 
     disconnected = listening = connected
 
-    async def count(self, table: str = "window_entry") -> int:
+    async def count(self) -> int:
         """Rows in the store, each identity once."""
         assert self.store is not None
         return await self.store.read(
-            lambda client: int(str(client.command(f"SELECT count() FROM {table} FINAL")))
+            lambda client: int(str(client.command("SELECT count() FROM window_entry FINAL")))
         )
 
 
@@ -309,13 +309,13 @@ def publish_qos_1(port: int, rate: int, seconds: float, pipe: Pipe) -> None:
         is_over = now >= begun + seconds
         if is_over and acknowledged >= sent * 4:
             break
-        if not is_over and sent + step - acknowledged // 4 <= WINDOW:
-            if not rate or now >= begun + sent / rate:
-                peer.setblocking(True)
-                peer.sendall(blocks[sent // step % len(blocks)])
-                peer.setblocking(False)
-                sent += step
-                continue
+        is_due = not rate or now >= begun + sent / rate
+        if is_due and not is_over and sent + step - acknowledged // 4 <= WINDOW:
+            peer.setblocking(True)
+            peer.sendall(blocks[sent // step % len(blocks)])
+            peer.setblocking(False)
+            sent += step
+            continue
         try:
             acknowledged += len(peer.recv(MIB))
         except BlockingIOError:

@@ -172,10 +172,10 @@ async def test_the_platform_subscribes_its_two_wildcards_through_an_external_bro
         assert not await answer(backend, topic)
 
 
-def inbound(unit: UnitId, topic: str, payload: bytes) -> Inbound:
+def inbound(unit: UnitId, topic: str, payload: bytes, qos: int = 1) -> Inbound:
     parsed = parse_topic(f"{DOMAIN}/{topic}", {DOMAIN})
     assert parsed is not None
-    return (parsed, payload, 1, Agent.unit(unit))
+    return (parsed, payload, qos, Agent.unit(unit))
 
 
 async def send(platform: Platform, unit: UnitId, word: str, payload: bytes) -> None:
@@ -321,6 +321,14 @@ async def keep_values(platform: Platform, node: Node) -> None:
     await platform.run_pipes()
 
 
+class SlowLane:
+    """Rows that would take a minute."""
+
+    rows_per_second = 10.0
+    live_row_count = 600
+    is_down = False
+
+
 @pytest.mark.parametrize("reason", ["the stores are slow", "the journal is full"])
 async def test_qos_0_is_dropped_and_counted_where_qos_1_is_kept_or_refused(
     platform: Platform, owner: Agent, reason: str
@@ -348,10 +356,3 @@ async def test_qos_0_is_dropped_and_counted_where_qos_1_is_kept_or_refused(
         row = await platform.node_row(NodeId(temp.uuid))
         assert row is not None and row.state == "1"
 
-
-class SlowLane:
-    """Rows that would take a minute."""
-
-    rows_per_second = 10.0
-    live_row_count = 600
-    is_down = False

@@ -48,7 +48,7 @@ def test_a_window_closes_at_its_end_and_once() -> None:
     assert not memory.has_windows
 
 
-def test_windows_of_several_rules_stay_apart_and_close_in_order() -> None:
+def test_b2_windows_of_several_rules_stay_apart_and_close_in_order() -> None:
     memory = NodeMemory()
     feed(memory, aggregation("Sum", 300), (0, b"1"))
     feed(memory, aggregation("Max", 60), (1, b"2"))
@@ -112,7 +112,7 @@ def test_a_dump_restores_the_memory_bit_for_bit(function: str) -> None:
     assert closed(again, NOT_DUE - 1).aggregates == closed(memory, NOT_DUE - 1).aggregates
 
 
-def test_a_dump_is_made_of_plain_values_of_constant_size() -> None:
+def test_b11_a_dump_is_made_of_plain_values_of_constant_size() -> None:
     def flat(value: object) -> bool:
         if isinstance(value, tuple):
             return all(map(flat, value))
