@@ -159,7 +159,7 @@ def _or_text(construct: Any) -> Any:
     def constructed(loader: _BoundedLoader, node: yaml.ScalarNode) -> Any:
         try:
             return construct(loader, node)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, LookupError, AttributeError):
             return node.value
 
     return constructed

@@ -127,7 +127,7 @@ def _parsed(content: bytes) -> object:
         mark = error.problem_mark
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
         raise Invalid(f"{where}{error.problem}", Topic.PIPE) from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
         raise Invalid("the file is not YAML in UTF-8", Topic.PIPE) from None
 
 

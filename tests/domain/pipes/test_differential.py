@@ -56,13 +56,19 @@ OTHERS = (
 )
 WORDS = ("on", "Alarm", "1", "1.0", "привет", "")
 
-payloads = st.one_of(
-    st.sampled_from(NUMBERS),
-    st.sampled_from(NUMBERS + OTHERS),
-    st.integers(-40, 40).map(lambda number: b"%d" % number),
-    st.floats(width=32).map(lambda number: repr(number).encode()),
-    st.binary(max_size=4),
+CHANCE = random.Random(SEED)
+PAYLOADS = (
+    *NUMBERS * 3,
+    *OTHERS,
+    *(b"%d" % CHANCE.randint(-40, 40) for _ in range(20)),
+    *(repr(CHANCE.uniform(-150, 150)).encode() for _ in range(20)),
+    *(repr(CHANCE.choice((-1, 1)) * 10 ** CHANCE.uniform(-320, 308)).encode() for _ in range(20)),
+    *(CHANCE.randbytes(CHANCE.randint(1, 4)) for _ in range(20)),
 )
+NODES_MAX = 3
+MESSAGES_MAX = 16
+PARTS_MAX = 3
+GAPS_MS = (0, 0, 1, 400, 1000, 5000, 30_000, -2000)
 moments = st.integers(0, 200).map(
     lambda second: (
         f"2025-03-01T00:{second // 60:02}:{second % 60:02}.500"
@@ -148,13 +154,20 @@ def operations(policy: str) -> st.SearchStrategy[tuple]:
     )
 
 
+def unpacked(number: int) -> tuple[int, int, bytes]:
+    number, node = divmod(number, NODES_MAX)
+    payload, gap = divmod(number, len(GAPS_MS))
+    return node, GAPS_MS[gap], PAYLOADS[payload]
+
+
 def streams(policy: str) -> st.SearchStrategy[tuple]:
-    node = st.integers(0, 2)
-    gap = st.sampled_from((0, 0, 1, 400, 1000, 5000, 30_000, -2000))
-    message = st.tuples(node, gap, payloads)
-    part = st.tuples(st.lists(message, max_size=24), node, operations(policy))
+    node = st.integers(0, NODES_MAX - 1)
+    # one draw a message: ten thousand streams are to be made in a minute
+    message = st.integers(0, NODES_MAX * len(GAPS_MS) * len(PAYLOADS) - 1).map(unpacked)
+    part = st.tuples(st.lists(message, max_size=MESSAGES_MAX), node, operations(policy))
     return st.tuples(
-        st.lists(configs(policy), min_size=1, max_size=3), st.lists(part, min_size=1, max_size=4)
+        st.lists(configs(policy), min_size=1, max_size=NODES_MAX),
+        st.lists(part, min_size=1, max_size=PARTS_MAX),
     )
 
 
@@ -233,6 +246,7 @@ def told_seed(pytestconfig: pytest.Config) -> None:
         reporter.write_line(f"PIPES_SEED={SEED}")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_compiled_pipe_does_what_the_specification_says(policy: str) -> None:
     @seed(SEED)
