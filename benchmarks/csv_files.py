@@ -1,7 +1,7 @@
 """CSV of a node's data over REST and the embedded engine: ``python -m benchmarks.csv_files``.
 
-An argument gives the number of rows. The client that uploads and downloads runs in the same process, so its work counts too. Rows are
-counted in the store.
+An argument gives the number of rows. The client that uploads and downloads runs in the same
+process, so its work counts too. Rows are counted in the store.
 """
 
 from __future__ import annotations

@@ -96,14 +96,16 @@ class ImportPipeData:
             columns: dict[str, Any] = {_FIELDS[policy]: rows}
             batch = SeriesBatch(f"import-{node}-{generation}-{number}", **columns)
             # the next batch is read meanwhile; both end before anything else happens
-            written, rows = await asyncio.gather(
+            written, following = await asyncio.gather(
                 self.writer.write(batch),
                 asyncio.to_thread(next, batches, None),
                 return_exceptions=True,
             )
-            for outcome in (written, rows):
-                if isinstance(outcome, BaseException):
-                    raise outcome
+            if isinstance(written, BaseException):
+                raise written
+            if isinstance(following, BaseException):
+                raise following
+            rows = following
             number += 1
         check.end()
 
