@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from attrs import evolve
@@ -12,15 +13,19 @@ from pepeunit.codecs.pipe import dump_pipe_json
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.audit.entry import Deed
-from pepeunit.domain.errors import Invalid, Topic
+from pepeunit.domain.errors import Invalid, NotFound, Topic
+from pepeunit.domain.ids import NodeId
 from pepeunit.domain.nodes.node import NodeType
-from pepeunit.domain.pipes.config import DEFAULT_PIPE
+from pepeunit.domain.pipes.config import DEFAULT_PIPE, PolicyType
+from pepeunit.domain.pipes.moments import to_ms
 from pepeunit.domain.units.batch import Batch
+from pepeunit.ports.series_writer import SeriesBatch
 from pepeunit.ports.units import UnitQuery
 from pepeunit.usecases.nodes.edit_node import NodeChanges
+from pepeunit.usecases.pipes.backtest import BacktestPipe
 from pepeunit.usecases.units.export_units import ExportUnits
 from pepeunit.usecases.units.import_units import ImportUnits
-from tests.doors.http.piping import LAST, records
+from tests.doors.http.piping import LAST, aggregated, records, windowed
 from tests.usecases.platform import Platform, program
 
 DEFAULT = dump_pipe_json(DEFAULT_PIPE)
@@ -151,3 +156,51 @@ async def test_an_import_of_units_holds_configs_to_the_same_rules(piping: Platfo
     assert json.loads(node.data_pipe_yml or "")["transformations"] is None
     assert (node.type, node.data_pipe_status) == (NodeType.OUTPUT, "Active")
     assert unit != node.unit_uuid
+
+
+async def test_a_backtest_tells_what_another_config_would_keep_and_changes_nothing(
+    piping: Platform,
+) -> None:
+    owner = await piping.user("owner")
+    _, nodes = await nodes_of(piping, owner)
+    uuid = nodes["temp/pepeunit"].uuid
+    backtest = BacktestPipe(piping.database, piping.forms, piping.series, piping.clock)
+    with pytest.raises(Invalid, match="no history"):
+        await backtest(uuid, json.dumps(records(3)).encode())
+    number = {"type_input_value": "Number"}
+    await piping.set_pipe(owner, uuid, json.dumps(windowed(86_400, **number)).encode())
+    now_ms = to_ms(piping.clock())
+    async with piping.database.read() as rows:
+        series = await rows.pipes.series(uuid)
+        settings = await rows.pipes.changed(0)
+    assert series is not None
+    start = now_ms - now_ms % 60_000 - 600_000
+    stored = [
+        (uuid, series.generation, seq, str(seq), "Number", start + seq * 10_000, now_ms + 1, 1)
+        for seq in range(1, 13)
+    ]
+    await piping.series.write(SeriesBatch("b", time_windows=stored))
+    for config, accepted, kept, dropped in (
+        (records(5), 12, 5, {}),
+        (records(50, max_rate=20), 6, 6, {"rate": 6}),
+        (
+            records(50, **number, type_value_threshold="Max", threshold_max=4),
+            4,
+            4,
+            {"threshold": 8},
+        ),
+        (windowed(300, last_unique_check=True), 12, 0, {}),
+        (aggregated(60, "Max"), 12, 3, {}),
+        (LAST, 12, 1, {}),
+    ):
+        told = await backtest(uuid, json.dumps(config).encode())
+        assert (told.source, told.read) == (PolicyType.TIME_WINDOW, 12)
+        assert (told.accepted, told.rows, told.is_exact) == (accepted, kept, True)
+        assert {reason: count for reason, count in told.dropped.items() if count} == dropped
+        assert (told.first_ms, told.last_ms) == (start + 10_000, start + 120_000)
+    async with piping.database.read() as rows:
+        assert await rows.pipes.changed(0) == settings
+    with pytest.raises(NotFound):
+        await backtest(NodeId(uuid4()), json.dumps(LAST).encode())
+    with pytest.raises(Invalid):
+        await backtest(uuid, b"{}")
