@@ -76,7 +76,9 @@ async def serve(options: ServeOptions) -> AsyncIterator[Running]:
             _log(installation, environment)
         async with (
             running(installation, environment) as up,
-            serve_control(options.data_dir, _accounts(up.use), up.use.copy_series()),
+            serve_control(
+                options.data_dir, _accounts(up.use), up.use.copy_series(), up.use.backtest_pipe()
+            ),
             _reloading(up.tls),
         ):
             base_url = up.base_url + up.facts.app_prefix

@@ -8,6 +8,7 @@ from dependency_injector import providers
 
 from pepeunit.entrypoints.wiring.ingest import IngestUseCases
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
+from pepeunit.usecases.pipes.backtest import BacktestPipe
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
 from pepeunit.usecases.pipes.export_series import ExportPipeData
@@ -63,6 +64,13 @@ class PipeUseCases(IngestUseCases):
         writer=PeopleUseCases.ports.series_writer,
         admin=PeopleUseCases.ports.series_admin,
         pipeline=pipeline,
+        clock=PeopleUseCases.clock,
+    )
+    backtest_pipe = One(
+        BacktestPipe,
+        database=PeopleUseCases.database,
+        forms=PeopleUseCases.pipe_forms,
+        reader=PeopleUseCases.ports.series_reader,
         clock=PeopleUseCases.clock,
     )
     purge_pipe_data = One(

@@ -89,11 +89,24 @@ class ImportPipeData:
         self, check: CsvCheck, blocks: Iterator[Sequence[Sequence[str]]], policy: PolicyType
     ) -> None:
         batches = _batches(check, blocks)
-        while (rows := await asyncio.to_thread(next, batches, None)) is not None:
+        rows = await asyncio.to_thread(next, batches, None)
+        number = 0
+        while rows is not None:
             node, generation, *_ = rows[0]
             columns: dict[str, Any] = {_FIELDS[policy]: rows}
-            token = f"import-{node}-{generation}-{check.rows}"
-            await self.writer.write(SeriesBatch(token, **columns))
+            batch = SeriesBatch(f"import-{node}-{generation}-{number}", **columns)
+            # the next batch is read meanwhile; both end before anything else happens
+            written, following = await asyncio.gather(
+                self.writer.write(batch),
+                asyncio.to_thread(next, batches, None),
+                return_exceptions=True,
+            )
+            if isinstance(written, BaseException):
+                raise written
+            if isinstance(following, BaseException):
+                raise following
+            rows = following
+            number += 1
         check.end()
 
     async def _forget(self, node: NodeId, generation: int) -> None:
