@@ -10,9 +10,10 @@ from attrs import evolve
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.domain.errors import Conflict, Forbidden, Topic, Unauthenticated
+from pepeunit.domain.errors import Conflict, Forbidden, Topic, Unauthenticated, Unavailable
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.topic import parse_topic
+from pepeunit.domain.nodes.node import Node
 from pepeunit.ports.logs import LogQuery
 from pepeunit.usecases.messages.authorize_topic import MqttAction
 from pepeunit.usecases.messages.receive import Inbound
@@ -355,4 +356,3 @@ async def test_qos_0_is_dropped_and_counted_where_qos_1_is_kept_or_refused(
         await platform.run_pipes()
         row = await platform.node_row(NodeId(temp.uuid))
         assert row is not None and row.state == "1"
-
