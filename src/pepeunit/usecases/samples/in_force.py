@@ -57,7 +57,9 @@ class PipesInForce:
         self._compiled: dict[PipeConfig, CompiledPipe] = {}
         self.nodes: dict[UUID, Running] = {}
         self.dirty: set[Running] = set()
-        """Changed since the last checkpoint."""
+        """Whose memory changed since the last checkpoint,"""
+        self.changed: set[Running] = set()
+        """and whose setting did."""
         self.gone: set[UUID] = set()
         self.dead: list[tuple[UUID, int]] = []
         """Series that nobody can read any more."""
@@ -97,6 +99,7 @@ class PipesInForce:
         known.setting = row
         self.gone.discard(node)
         self.dirty.add(known)
+        self.changed.add(known)
         known.memory.compiled = None
         known.is_resolved = config is None
         if config is None:
@@ -108,6 +111,7 @@ class PipesInForce:
         node, _, generation, _, _ = known.setting
         del self.nodes[node]
         self.dirty.discard(known)
+        self.changed.discard(known)
         known.memory.begin_series(GONE)
         self.gone.add(node)
         self.dead.append((node, generation))

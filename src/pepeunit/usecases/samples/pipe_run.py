@@ -273,14 +273,15 @@ class PipeRun:
     async def _snapshot(self, position: int) -> Snapshot:
         in_force = self._in_force
         dirty, in_force.dirty = in_force.dirty, set()
+        changed, in_force.changed = in_force.changed, set()
         departed, in_force.gone = in_force.gone, set()
-        memories, settings = {}, []
+        memories = {}
         pack = self._codec.pack_memory
         for index, running in enumerate(dirty):
             if index % self._limits.slice_nodes == self._limits.slice_nodes - 1:
                 await asyncio.sleep(0)
             memories[running.setting[0]] = pack(running.memory.dump())
-            settings.append(running.setting)
+        settings = [running.setting for running in changed]
         return Snapshot(position, settings, memories, frozenset(departed))
 
     async def _wait_for_room(self) -> None:
