@@ -16,8 +16,9 @@ from attrs import frozen
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.messaging.record import ControlRow
 from pepeunit.ports.checkpoint import Commit, SpoolEntry
+from pepeunit.usecases.samples.entry import Entry
 from pepeunit.usecases.samples.ingest_parts import IngestParts
-from pepeunit.usecases.samples.lane import Entry, Lane
+from pepeunit.usecases.samples.lane import Lane
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)

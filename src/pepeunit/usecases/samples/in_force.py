@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
@@ -16,9 +16,9 @@ from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.validation import read_config
 from pepeunit.ports.checkpoint import Saved
 from pepeunit.ports.record_codec import RecordCodec
+from pepeunit.usecases.samples.checkpointer import Snapshot
 
-log = logging.getLogger(__name__)
-
+CONFIGS_KEPT: Final = 64
 GONE: Final = 0
 """As a generation: the node was deleted."""
 ACTIVE, INACTIVE, ERROR = "Active", "Inactive", "Error"
@@ -146,8 +146,23 @@ class PipesInForce:
         if self.nodes.get(running.setting[0]) is running:
             self.dirty.add(running)
 
-    def prune(self) -> None:
-        """Let go of configs that no node has."""
+    async def snapshot(self, position: int, codec: RecordCodec, slice_nodes: int) -> Snapshot:
+        """What changed since the snapshot before; ``slice_nodes`` are written down in one go."""
+        dirty, self.dirty = self.dirty, set()
+        changed, self.changed = self.changed, set()
+        departed, self.gone = self.gone, set()
+        memories = {}
+        for index, running in enumerate(dirty):
+            if index % slice_nodes == slice_nodes - 1:
+                await asyncio.sleep(0)
+            memories[running.setting[0]] = codec.pack_memory(running.memory.dump())
+        settings = [running.setting for running in changed]
+        return Snapshot(position, settings, memories, frozenset(departed))
+
+    def forget_old_configs(self) -> None:
+        """Let go of configs that no node has, once they are many."""
+        if len(self._configs) <= 2 * len(self.nodes) + CONFIGS_KEPT:
+            return
         texts = {running.setting[1] for running in self.nodes.values()}
         self._configs = {text: one for text, one in self._configs.items() if text in texts}
         used = set(self._configs.values())
