@@ -131,6 +131,7 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
     ("PU_QUOTA_UNITS_MAX", "people.quota_units_max", 0, "5", 5, "-1"),
     ("PU_QUOTA_DISK_MAX", "people.quota_disk_mib", 0, "5", 5, "-1"),
     ("PU_HTTP_BODY_BYTES_MAX", "requests.http_body_bytes_max", 50 * 2**20, "2048", 2048, "1"),
+    ("PU_CSV_BYTES_MAX", "requests.csv_bytes_max", 2**26, "2048", 2048, "1"),
     ("PU_MAX_PAGINATION_SIZE", "requests.max_pagination_size", 500, "5", 5, "0"),
     ("PU_UNLIMITED_LISTS_MAX", "requests.unlimited_lists_max", 8, "5", 5, "0"),
     ("PU_MAX_CIPHER_LENGTH", "requests.max_cipher_chars", 1_000_000, "5", 5, "0"),

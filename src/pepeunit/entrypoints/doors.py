@@ -63,6 +63,7 @@ DOORS: tuple[type[Door], ...] = (
     TokenDoor,
     DeviceDoor,
     NodeDoor,
+    PipeDoor,
     PermissionDoor,
     AuditDoor,
 )
@@ -125,6 +126,7 @@ def rest_runner(
         trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
         limits=HttpLimits(
             body_bytes_max=requests.http_body_bytes_max,
+            spooled_bytes_max=requests.csv_bytes_max,
             page_rows_max=requests.max_pagination_size,
             unlimited_lists_max=requests.unlimited_lists_max,
         ),
@@ -137,8 +139,7 @@ def rest_runner(
     )
     instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
     doors: list[Door] = [filled(use, door) for door in DOORS]
-    pipes = filled(use, PipeDoor, csv_bytes_max=requests.csv_bytes_max)
-    doors += [pipes, instance, AbsentDoor()]
+    doors += [instance, AbsentDoor()]
     app = make_app(
         doors, use.authenticate(), site, __version__, use.record_acts(), monitoring=monitoring
     )

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +19,7 @@ from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.pipes.rows import StoredRow
+from pepeunit.entrypoints.http.site import HttpLimits
 from pepeunit.ports.series_reader import SeriesQuery
 from pepeunit.ports.series_writer import SeriesBatch
 from tests.doors.http.conftest import Life, lived
@@ -42,7 +43,7 @@ from tests.doors.http.piping import (
     windowed,
 )
 from tests.doors.http.platform import Platform
-from tests.doors.http.serving import API
+from tests.doors.http.serving import API, SITE
 from tests.doors.http.test_pipes import is_the_code_8_of_a_pipe, ms, stored
 from tests.doubles.memory import forget_peak, peak_mib
 
@@ -421,8 +422,9 @@ async def test_a_store_that_goes_down_meanwhile_is_a_503_and_changes_nothing(
     assert (await read(stalled, node, "NRecords"))["count"] == 0
 
 
-async def test_an_upload_is_bounded_and_needs_its_part(life: Life) -> None:
-    async with lived(Platform(csv_bytes_max=100_000)) as small:
+async def test_w38_an_upload_is_bounded_and_needs_its_part() -> None:
+    limited = evolve(SITE, limits=HttpLimits(spooled_bytes_max=100_000))
+    async with lived(Platform(), limited) as small:
         node = await piped(small, records(9))
         path = f"/unit_nodes/set_data_pipe_data_csv?uuid={node}"
         for size in (100_001, 400_000):

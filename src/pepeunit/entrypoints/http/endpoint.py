@@ -93,7 +93,7 @@ class Endpoint:
         if not route.is_spooled or route.file_part is None:
             yield {}
             return
-        bytes_max = route.body_bytes_max or self.site.limits.body_bytes_max
+        bytes_max = route.body_bytes_max or self.site.limits.spooled_bytes_max
         async with self.spool.take(request, agent, route.file_part, bytes_max) as file:
             yield {"file": SpooledUpload(file)}
 
