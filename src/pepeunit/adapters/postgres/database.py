@@ -79,8 +79,8 @@ class _Transaction:
         )
 
     async def census(self) -> Census:
-        row = (await self.statements.read(_CENSUS)).one()
-        return Census(**row._mapping)
+        (row,) = await self.statements.rows(_CENSUS, {})
+        return Census(**row._asdict())
 
     async def lock(self, name: str) -> None:
         await self.statements.write(_LOCK, {"key": advisory_key("lock", name)})

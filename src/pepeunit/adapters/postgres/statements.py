@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import define
-from sqlalchemy import CursorResult, Delete, Executable, Result, Table, Update, func, select
+from sqlalchemy import CursorResult, Delete, Executable, Table, Update, func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -51,14 +51,16 @@ class Statements:
             raise
 
     async def read(
-        self, statement: Executable | Prepared, parameters: Values | None = None
-    ) -> Result[Any]:
-        if not isinstance(statement, Prepared):
-            return await self._run(statement, parameters)
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[Any]:
+        return await self._run(statement, parameters)
+
+    async def rows(self, prepared: Prepared, values: Values) -> list[Any]:
+        """What a prepared statement finds, as named tuples."""
         if self.is_writable or self.readers is None:
-            return await self._run(statement.statement, parameters)
-        arguments = statement.arguments(parameters or {})
-        return statement.result(await self.readers.fetch(statement.text, arguments))
+            return prepared.rows(await self._run(prepared.statement, values))
+        arguments = prepared.arguments(values)
+        return prepared.rows(await self.readers.fetch(prepared.text, arguments))
 
     def _require_writable(self) -> None:
         if not self.is_writable:
@@ -92,7 +94,7 @@ class Statements:
             self._require_writable()
             locking = prepared.statement.with_for_update()
             return (await self._run(locking, {"uuid": uuid})).one_or_none()
-        return (await self.read(prepared, {"uuid": uuid})).one_or_none()
+        return next(iter(await self.rows(prepared, {"uuid": uuid})), None)
 
     def forget(self) -> None:
         """Whatever became of the transaction: what it may have changed is asked anew."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
 from pepeunit.codecs.rest.instance import (
     AuthorModel,
@@ -30,15 +30,10 @@ class InstanceDoor:
     version: str
     flags: FeatureFlagsModel
     telegram_link: str = ""
+    _described: InstanceModel = field(init=False)
 
-    def routes(self) -> Sequence[Route]:
-        return (
-            Route.of("GET", "", self.describe, reads_token=False, outside_api=True),
-            Route.of("GET", "/metrics/", self.count),
-        )
-
-    async def describe(self, agent: Agent) -> InstanceModel:
-        """Version, links and features; also a health check."""
+    @_described.default
+    def _describe(self) -> InstanceModel:
         link = self.facts.base_url
         app = link + self.facts.app_prefix
         return InstanceModel(
@@ -53,6 +48,16 @@ class InstanceDoor:
             telegram_bot=self.telegram_link,
             feature_flags=self.flags,
         )
+
+    def routes(self) -> Sequence[Route]:
+        return (
+            Route.of("GET", "", self.describe, reads_token=False, outside_api=True),
+            Route.of("GET", "/metrics/", self.count),
+        )
+
+    async def describe(self, agent: Agent) -> InstanceModel:
+        """Version, links and features; also a health check."""
+        return self._described
 
     async def count(self, agent: Agent) -> MetricsModel:
         """How many users, registries, repos, units, nodes and edges there are."""
