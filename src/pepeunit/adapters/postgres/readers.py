@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +12,8 @@ import asyncpg
 import orjson
 from attrs import define, field
 
-from pepeunit.adapters.postgres.refusals import border, driver_border
+from pepeunit.adapters.postgres.refusals import DEPENDENCY, border, driver_border
+from pepeunit.domain.errors import Unavailable
 
 
 async def set_uuid_codec(connection: Any) -> None:
@@ -44,45 +46,71 @@ def _read_json(octets: bytes) -> Any:
         return json.loads(octets)
 
 
-async def _leave_as_it_is(_: Any) -> None:
-    """A single statement leaves nothing on its connection that must be reset."""
-
-
 @define(eq=False)
 class Readers:
-    """``connections_max`` connections, opened as they are needed."""
+    """``connections_max`` connections, opened as they are needed and kept.
+
+    A single statement leaves nothing on its connection that must be reset, and one that did not
+    end well takes its connection with it, so there is nothing to manage: asyncpg's pool costs a
+    task and two turns of the loop for each statement.
+    """
 
     _arguments: Mapping[str, Any] = field(repr=False)
     _connections_max: int
     _wait_seconds: float
-    _pool: Any = field(default=None, init=False)
+    _idle: list[Any] = field(factory=list, init=False)
+    _turns: asyncio.Semaphore = field(init=False)
+
+    @_turns.default
+    def _all_turns(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self._connections_max)
 
     async def fetch(self, text: str, arguments: Sequence[Any]) -> list[Any]:
-        """The rows as tuples. Raises ``Unavailable``."""
-        with border():
-            pool = self._pool or await self._opened()
-            connection = await pool.acquire(timeout=self._wait_seconds)
+        """The rows as tuples. Raises ``Unavailable``, and ``Invalid`` for a value that does not
+        fit."""
+        await self._wait_for_a_turn()
+        idle, is_whole = self._idle, False
         try:
-            with driver_border():
-                rows: list[Any] = await connection.fetch(text, *arguments)
-            return rows
+            connection = await self._connection()
+            try:
+                with driver_border():
+                    rows: list[Any] = await connection.fetch(text, *arguments)
+                is_whole = True
+            finally:
+                if is_whole and idle is self._idle:
+                    idle.append(connection)
+                else:
+                    connection.terminate()
         finally:
-            await pool.release(connection)
+            self._turns.release()
+        return rows
 
-    async def _opened(self) -> Any:
-        self._pool = asyncpg.create_pool(
-            min_size=0,
-            max_size=self._connections_max,
-            init=_prepare,
-            reset=_leave_as_it_is,
-            **self._arguments,
-        )
-        # without a first connection nothing is waited for: nobody else finds it half open
-        await self._pool
-        return self._pool
+    async def _wait_for_a_turn(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable(DEPENDENCY, "every connection is in use") from None
+
+    async def _connection(self) -> Any:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        with border():
+            connection = await asyncpg.connect(**self._arguments)
+            try:
+                await _prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
 
     def end(self, _: object = None) -> None:
         """Close every connection at once; the next statement opens new ones."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.terminate()
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.terminate()

@@ -112,7 +112,8 @@ def driver_border() -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise Unavailable(DEPENDENCY, "no answer in time") from error
-    except OSError as error:
+    except (OSError, asyncpg.InternalClientError) as error:
+        # the latter when the server hangs up while a statement is on its way
         raise Unavailable(DEPENDENCY, "the connection is lost") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         translated = _of_driver(error, isinstance(error, asyncpg.InterfaceError))
