@@ -21,6 +21,7 @@ from sqlalchemy import ARRAY, BindParameter, DateTime, Select, Text, Uuid, bindp
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from pepeunit.codecs.text import search_words
+from pepeunit.domain.access.scope import Scope
 
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
 SHAPES_MAX: Final = 512
@@ -124,9 +125,15 @@ def _is_shape(value: Any) -> bool:
     return type(value) is frozenset and not isinstance(next(iter(value), None), UUID)
 
 
-def named(query: Any, prefix: str = "") -> Any:
+@frozen
+class FewRows(Scope):
+    """A scope for the first rows of an order: permissions are looked up for one row after the
+    other, where a statement about every row reads all of an agent's at once."""
+
+
+def named(query: Any, prefix: str = "", *, few: bool = False) -> Any:
     """The query with a parameter of the statement in the place of every value; ``search`` is a
-    tuple of patterns."""
+    tuple of patterns, and a scope one of :class:`FewRows` if only ``few`` are wanted."""
     found: dict[str, Any] = {}
     kind: Any = type(query)
     for name in _fields(kind):
@@ -141,7 +148,9 @@ def named(query: Any, prefix: str = "") -> Any:
         elif type(value) in _TYPES:
             found[name] = bindparam(prefix + name, type_=_TYPES[type(value)])
         else:
-            found[name] = named(value, f"{prefix}{name}_")
+            found[name] = named(value, f"{prefix}{name}_", few=few)
+    if few and kind is Scope:
+        return FewRows(**attrs.asdict(query, recurse=False) | found)
     return attrs.evolve(query, **found)
 
 

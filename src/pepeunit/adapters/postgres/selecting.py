@@ -23,6 +23,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -30,7 +31,14 @@ from sqlalchemy import (
     union_all,
 )
 
-from pepeunit.adapters.postgres.prepared import ESCAPE, is_array, named, split, statement_of
+from pepeunit.adapters.postgres.prepared import (
+    ESCAPE,
+    FewRows,
+    is_array,
+    named,
+    split,
+    statement_of,
+)
 from pepeunit.adapters.postgres.statements import Statements
 from pepeunit.adapters.postgres.tables import edges, nodes, permissions
 from pepeunit.domain.access.scope import Scope
@@ -39,6 +47,9 @@ from pepeunit.ports.paging import Order, OrderKey, Page
 
 T = TypeVar("T")
 Clause = ColumnElement[bool]
+
+FEW_ROWS_MAX: Final = 1_000
+"""Up to here a look for each row's permission costs less than reading them all."""
 
 
 def one_of(column: ColumnElement[Any], uuids: Collection[UUID] | BindParameter[Any]) -> Clause:
@@ -116,7 +127,7 @@ def linked_units(resource: Any) -> CompoundSelect[Any]:
 
 def visible(scope: Scope, table: FromClause, unit: ColumnElement[UUID] | None = None) -> Clause:
     """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
-    level = table.c.visibility_level
+    level, is_few = table.c.visibility_level, isinstance(scope, FewRows)
     narrowed = true() if scope.levels == frozenset(Visibility) else among(level, scope.levels)
     if scope.everything:
         return narrowed
@@ -130,12 +141,12 @@ def visible(scope: Scope, table: FromClause, unit: ColumnElement[UUID] | None = 
     if scope.unit is not None and unit is not None:
         grounds.append(unit == scope.unit)
     if scope.permitted_agent is not None:
-        grounds.append(
-            exists().where(
-                permissions.c.agent_uuid == scope.permitted_agent,
-                permissions.c.resource_uuid == table.c.uuid,
-            )
+        permitted = select(permissions.c.uuid).where(
+            permissions.c.agent_uuid == scope.permitted_agent,
+            permissions.c.resource_uuid == table.c.uuid,
         )
+        # an offset keeps PostgreSQL from reading every permission of the agent beforehand
+        grounds.append(exists(permitted.offset(literal_column("0")) if is_few else permitted))
     if scope.permitted_agent is not None and scope.unit is not None:
         grounds.append(table.c.uuid.in_(linked_resources(scope.permitted_agent)))
     return and_(narrowed, or_(false(), *grounds))
@@ -170,8 +181,10 @@ async def page(
     cut = query.slice
     offset, limit = cut.offset or 0, cut.limit or 0
 
+    few = 0 < limit <= FEW_ROWS_MAX - offset
+
     def sliced() -> Select[Any]:
-        statement = build(named(query))
+        statement = build(named(query, few=few))
         if limit:
             statement = statement.limit(bindparam("slice_limit", type_=BigInteger))
         if offset:
@@ -188,7 +201,7 @@ async def page(
         return int((await statements.rows(prepared, values))[0][0])
 
     order = getattr(query, "order", ())
-    prepared = statement_of((build, shape, order, not limit, not offset), values, sliced)
+    prepared = statement_of((build, shape, order, few, not limit, not offset), values, sliced)
     cuts = {"slice_limit": limit, "slice_offset": offset}
     items = tuple(map(to_value, await statements.rows(prepared, values | cuts)))
     if (items or not offset) and (not limit or len(items) < limit):
