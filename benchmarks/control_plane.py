@@ -215,8 +215,8 @@ async def measure(port: int, bare_port: int, token: str, pid: int, bare_pid: int
         "metrics": (lambda: get(f"{API}/metrics/", token), 2500.0),
     }
     print(
-        "| what | requests/s | wanted | of bare | p50 ms | p99 ms | CPU ms | database CPU ms | |"
-        "\n|---|---|---|---|---|---|---|---|---|"
+        "| what | requests/s | wanted | of bare | p50 ms | p99 ms | CPU ms | database CPU ms"
+        " | cost in bare requests | |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     good = True
     for name, (request, least) in asked.items():
@@ -225,23 +225,24 @@ async def measure(port: int, bare_port: int, token: str, pid: int, bare_pid: int
             lambda: load(bare_port, bare_pid, lambda: get("/")),
         )
         share = seen.per_second / bare.per_second
+        cost = (seen.cpu_ms + seen.children_cpu_ms) / bare.cpu_ms
         fits = seen.p99_ms <= P99_MS_MAX
         fits = fits and (share >= BARE_SHARE if least is None else seen.per_second >= least)
         good = good and fits
         wanted = f"{BARE_SHARE} x bare" if least is None else f"{least:.0f}"
         print(
             f"| {name} | {seen.per_second:.0f} | {wanted} | {share:.2f} | {seen.p50_ms:.1f} "
-            f"| {seen.p99_ms:.1f} | {seen.cpu_ms:.3f} | {seen.children_cpu_ms:.3f} "
+            f"| {seen.p99_ms:.1f} | {seen.cpu_ms:.3f} | {seen.children_cpu_ms:.3f} | {cost:.1f} "
             f"| {'yes' if fits else '**no**'} |"
         )
         print(
             f"| bare, in turns with it | {bare.per_second:.0f} | | 1.00 | {bare.p50_ms:.1f} "
-            f"| {bare.p99_ms:.1f} | {bare.cpu_ms:.3f} | | |"
+            f"| {bare.p99_ms:.1f} | {bare.cpu_ms:.3f} | | 1.0 | |"
         )
     resident = resident_mib(pid)
     fits = resident <= 200
     verdict = "yes" if fits else "**no**"
-    print(f"| resident, MiB | {resident:.0f} | <= 200 | | | | | | {verdict} |")
+    print(f"| resident, MiB | {resident:.0f} | <= 200 | | | | | | | {verdict} |")
     return good and fits
 
 

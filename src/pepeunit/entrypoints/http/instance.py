@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
-from attrs import field, frozen
+from attrs import frozen
 
 from pepeunit.codecs.rest.instance import (
     AuthorModel,
@@ -30,10 +31,9 @@ class InstanceDoor:
     version: str
     flags: FeatureFlagsModel
     telegram_link: str = ""
-    _described: InstanceModel = field(init=False)
 
-    @_described.default
-    def _describe(self) -> InstanceModel:
+    @cached_property
+    def _described(self) -> InstanceModel:
         link = self.facts.base_url
         app = link + self.facts.app_prefix
         return InstanceModel(
