@@ -65,6 +65,7 @@ class Device:
             COMMANDS_WAITING_MAX
         )
         self.connection = 0
+        self.asked: set[int | None] = set()
         self.set_point = float(self.env["START_TEMPERATURE"])
         self.client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -75,6 +76,7 @@ class Device:
         self.client.username_pw_set(self.env["PU_AUTH_TOKEN"], "")
         self.client.reconnect_delay_set(1, 10)
         self.client.on_connect = self.connected
+        self.client.on_subscribe = self.subscribed
         self.client.on_message = self.received
 
     # the MQTT thread
@@ -83,12 +85,19 @@ class Device:
         if reason.is_failure:
             self.note("Error", f"the platform refused the connection: {reason}")
             return
+        self.asked.clear()
         for section in ("input_base_topic", "input_topic"):
             for topics in self.schema[section].values():
                 for topic in topics:
-                    client.subscribe(topic, 1)
+                    self.asked.add(client.subscribe(topic, 1)[1])
         self.connection += 1
-        self.inbox.put((self.connection, None))
+
+    def subscribed(self, _: mqtt.Client, __: object, asked: int, *___: Any) -> None:
+        """Connected is who hears everything: what came before the last answer is lost."""
+        if asked in self.asked:
+            self.asked.remove(asked)
+            if not self.asked:
+                self.inbox.put((self.connection, None))
 
     def received(self, _: mqtt.Client, __: object, message: mqtt.MQTTMessage) -> None:
         try:
