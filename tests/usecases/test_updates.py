@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from pepeunit.adapters.memory.broker import MemoryBroker
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
@@ -24,7 +24,7 @@ from pepeunit.domain.registries.registry import GitPlatform, SyncStatus
 from pepeunit.domain.registries.version import Asset, Releases, Sha
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.units.update import UpdateStatus
-from pepeunit.ports.database import Transaction
+from pepeunit.ports.database import Database, Transaction
 from pepeunit.ports.publisher import Receipt
 from pepeunit.usecases.registries.recover import RecoverSyncs
 from pepeunit.usecases.updates.build import Builder
@@ -144,7 +144,8 @@ async def test_rulings_22_two_drains_at_once_send_a_command_once(
     await platform.send_command(owner, unit, CommandKind.ENV_UPDATE)
     platform.broker.published.clear()
     platform.broker.listening.add(unit)
-    await asyncio.gather(*(platform.drain.again(unit) for _ in range(4)), platform.drain())
+    drain = evolve(platform.drain, database=PausingDatabase(platform.database))
+    await asyncio.gather(*(drain.again(unit) for _ in range(4)), drain())
     assert [word for word, _ in platform.sent()] == ["env_update"]
 
 
@@ -233,6 +234,20 @@ class BrokerElsewhere(MemoryBroker):
         assert receipt is not None
         self.owed.append(receipt)
         return None
+
+
+@frozen
+class PausingDatabase:
+    """Others have their turn after each commit, as with a real store."""
+
+    inner: Database
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        async with self.inner.begin() as tx:
+            yield tx
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 class DownDatabase(MemoryDatabase):
