@@ -28,8 +28,9 @@ from pepeunit.ports.database import Database, Transaction
 from pepeunit.ports.publisher import Receipt
 from pepeunit.usecases.registries.recover import RecoverSyncs
 from pepeunit.usecases.updates.build import Builder
-from pepeunit.usecases.updates.drain_outbox import ATTEMPTS_MAX, RETRY_SECONDS
+from pepeunit.usecases.updates.drain_outbox import RETRY_SECONDS
 from pepeunit.usecases.updates.programs import Program
+from pepeunit.usecases.updates.settle_commands import ATTEMPTS_MAX
 from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateRepoUnits
 from tests.usecases.platform import INTERVAL, Platform, program
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Sequence
 from datetime import timedelta
 
 from attrs import field, frozen
@@ -17,14 +15,9 @@ from pepeunit.ports.database import Database
 from pepeunit.ports.publisher import Publisher
 from pepeunit.usecases.updates.settle_commands import SettleCommands
 
-log = logging.getLogger(__name__)
-
 BATCH_COMMANDS = 200
 RETRY_SECONDS = 300.0
 """How long a claimed command is left alone, unless its device comes back before."""
-ATTEMPTS_MAX = 5
-"""A command that a device was given so often and never acknowledged is given up: its program
-restarts on the command before it acknowledges, and would do so for ever."""
 
 
 @frozen
@@ -67,7 +60,7 @@ class DrainOutbox:
             sent = [command for command in due if await self._send(command)]
             waiting = [command for command in sent if not self.settle.has(command)]
             if waiting:
-                await self._count(waiting)
+                await self.settle.count(waiting)
             if len(waiting) < len(sent):
                 await self.settle()
             return len(due), len(sent)
@@ -82,17 +75,3 @@ class DrainOutbox:
         except Unavailable:
             return False
         return reached is None or reached > 0
-
-    async def _count(self, sent: Sequence[PendingCommand]) -> None:
-        given_up = [command for command in sent if command.attempts + 1 >= ATTEMPTS_MAX]
-        async with self.database.begin() as tx:
-            await tx.outbox.count_attempt([command.uuid for command in sent])
-            if given_up:
-                await tx.outbox.delete([command.uuid for command in given_up])
-        for command in given_up:
-            log.warning(
-                "unit %s never acknowledged %s, sent %d times: given up",
-                command.unit_uuid,
-                command.kind.value,
-                ATTEMPTS_MAX,
-            )

@@ -26,6 +26,9 @@ PAUSE_SECONDS = 1.0
 """Before the store is asked again after it failed."""
 LATE_SECONDS = 1.0
 """A unit's time to answer counts anew from a delivery that comes later than this."""
+ATTEMPTS_MAX = 5
+"""A command that a device was given so often and never acknowledged is given up: its program
+restarts on the command before it acknowledges, and would do so for ever."""
 
 
 @define(eq=False)
@@ -41,6 +44,7 @@ class SettleCommands:
     _taken: dict[CommandId, PendingCommand] = field(factory=dict, init=False)
     _more: asyncio.Event = field(factory=asyncio.Event, init=False)
     _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
+    """Counting and removing lock the same rows: one after the other."""
 
     def receipt(self, command: PendingCommand) -> Receipt:
         return Receipt(command.uuid, partial(self._take, command))
@@ -62,6 +66,22 @@ class SettleCommands:
                 for command in batch:
                     del self._taken[command.uuid]
             self._more.clear()
+
+    async def count(self, sent: Sequence[PendingCommand]) -> None:
+        """They are on their way to connected devices once more; given up are those that were
+        so too often."""
+        given_up = [command for command in sent if command.attempts + 1 >= ATTEMPTS_MAX]
+        async with self._turn, self.database.begin() as tx:
+            await tx.outbox.count_attempt([command.uuid for command in sent])
+            if given_up:
+                await tx.outbox.delete([command.uuid for command in given_up])
+        for command in given_up:
+            log.warning(
+                "unit %s never acknowledged %s, sent %d times: given up",
+                command.unit_uuid,
+                command.kind.value,
+                ATTEMPTS_MAX,
+            )
 
     async def run(self) -> None:
         """Go on until cancelled."""
