@@ -80,6 +80,7 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import StartRollout, UpdateFollowers
 from pepeunit.usecases.updates.update_unit import UpdateUnit
@@ -193,7 +194,9 @@ class Platform:
         database, clock = self.database, self.clock
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
         self.builder = Builder(clock, self.ids)
-        self.drain = DrainOutbox(database, self.broker, clock, DOMAIN)
+        self.drain = DrainOutbox(
+            database, self.broker, clock, DOMAIN, SettleCommands(database, clock)
+        )
         self.keyring = Keyring(
             database, self.cipher, {GitPlatform.GITLAB: self.host, GitPlatform.GITHUB: self.host}
         )

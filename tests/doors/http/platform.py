@@ -89,6 +89,7 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.update_repo import (
     BulkUpdate,
     StartRollout,
@@ -167,7 +168,9 @@ class Platform:
         announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
         builder = Builder(clock, uuid4)
-        drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
+        drain = DrainOutbox(
+            database, self.broker, clock, FACTS.domain, SettleCommands(database, clock)
+        )
         update_unit = UpdateUnit(database, programs, builder, announce)
         move = MoveUnits(programs, builder, announce, clock)
         advance = AdvanceRollout(database, programs, move, drain, MemoryLeases(), clock)
