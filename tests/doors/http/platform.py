@@ -20,6 +20,7 @@ from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
+from pepeunit.entrypoints.http.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
@@ -97,6 +98,7 @@ from pepeunit.usecases.updates.update_repo import (
 )
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -175,6 +177,13 @@ class Platform:
         followers = UpdateFollowers(database, programs, start, advance, move, drain)
         return [
             self._accounts(builder, drain),
+            ApiTokenDoor(
+                CreateApiToken(
+                    database, MemoryThrottle(TRIES, 300, clock), clock, uuid4, new_secret, TRIES
+                ),
+                ListApiTokens(database),
+                RevokeApiToken(database),
+            ),
             self._users(),
             self._registries(keyring, followers),
             RepoDoor(

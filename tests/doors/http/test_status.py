@@ -33,6 +33,8 @@ POST   /users/invites                                       -  -  -  -  -  ok -
 DELETE /users/invites/{absent}                              -  -  -  -  -  2  -
 DELETE /users/{alice}?transfer_to={absent}                  -  -  3  -  -  3  -
 DELETE /users/{absent}                                      -  -  -  -  -  2  -
+GET    /users/api_tokens                                    -  ok ok -  -  ok -
+DELETE /users/api_tokens/{absent}                           -  2  2  -  -  2  -
 GET    /audit                                               -  ok ok -  -  ok -
 PATCH  /users/{absent}                                      -  ok ok -  -  ok -
 PATCH  /users/me                                            -  ok ok -  -  ok -

@@ -10,6 +10,7 @@ from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -96,6 +97,19 @@ class PeopleUseCases(ProgramUseCases):
         passwords=ProgramUseCases.passwords,
         new_secret=ProgramUseCases.new_secret,
     )
+
+    # API tokens
+    create_api_token = One(
+        CreateApiToken,
+        database=ProgramUseCases.database,
+        throttle=ProgramUseCases.ports.throttle,
+        clock=ProgramUseCases.clock,
+        new_uuid=ProgramUseCases.new_uuid,
+        new_secret=ProgramUseCases.new_secret,
+        tries_max=ProgramUseCases.settings.provided.people.login_tries_max,
+    )
+    list_api_tokens = One(ListApiTokens, database=ProgramUseCases.database)
+    revoke_api_token = One(RevokeApiToken, database=ProgramUseCases.database)
 
     # permissions
     create_permission = One(
