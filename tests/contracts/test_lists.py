@@ -59,9 +59,11 @@ class Undo(Exception):
 
 
 @asynccontextmanager
-async def town(database: Database, seed: int) -> AsyncIterator[tuple[Town, Transaction]]:
-    """A random town that is gone afterwards."""
-    built = Town.random(seed)
+async def town(
+    database: Database, seed: int, built: Town | None = None
+) -> AsyncIterator[tuple[Town, Transaction]]:
+    """A random town, or this one, that is gone afterwards."""
+    built = built or Town.random(seed)
     try:
         async with database.begin() as tx:
             await built.store(tx)

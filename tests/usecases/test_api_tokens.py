@@ -203,7 +203,7 @@ async def test_w25_a_person_has_so_many_api_tokens_and_no_more(
     assert [type(answer) for answer in answers].count(OverLimit) == 2
 
 
-async def test_w18_making_tokens_is_throttled_for_each_person(
+async def test_w25_making_tokens_is_throttled_for_each_person(
     platform: Platform, owner: Agent, stranger: Agent
 ) -> None:
     for _ in range(10):

@@ -19,6 +19,7 @@ from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.access import AccessDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
 from pepeunit.entrypoints.http.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.http.audit import AuditDoor
@@ -36,12 +37,14 @@ from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
 from pepeunit.usecases.audit.read_audit import ListAudit
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
+from pepeunit.usecases.nodes.check_links import CheckLinks
 from pepeunit.usecases.nodes.edit_node import EditNode
 from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
@@ -222,6 +225,11 @@ class Platform:
                 create_permission=CreatePermission(database, self.broker, uuid4),
                 list_permissions=ListPermissions(database),
                 delete_permission=DeletePermission(database, self.broker),
+            ),
+            AccessDoor(
+                ExplainAccess(database, FACTS.domain),
+                ListAccess(database, FACTS.domain),
+                CheckLinks(database),
             ),
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),

@@ -86,6 +86,15 @@ GET    /unit_nodes/{absent}                                 2  2  2  2  2  2  -
 PATCH  /unit_nodes/{input}                                  -  -  ok -  -  -  -
 PATCH  /unit_nodes/set_state_input/{input}                  -  -  ok ok -  -  -
 PATCH  /unit_nodes/set_state_input/{output}                 -  8  8  8  8  8  -
+GET    /unit_nodes/access/{input}                           ok ok ok ok ok ok -
+GET    /unit_nodes/access/{absent}                          2  2  2  2  2  2  -
+GET    /unit_nodes/access/{input}?agent_type=User&agent_uuid={alice} - - ok - - ok -
+GET    /unit_nodes/access/{input}?agent_type=User&agent_uuid={absent} - - 2 - - 2 -
+GET    /unit_nodes/access/{input}?agent_type=Repo&agent_uuid={absent} 4 4 4 4 4 4 -
+GET    /unit_nodes/access/{input}?agent_type=User           4  4  4  4  4  4  4
+GET    /unit_nodes/access_list/{input}                      -  -  ok -  -  ok -
+GET    /unit_nodes/access_list/{absent}                     -  2  2  -  -  2  -
+GET    /units/link_check                                    -  ok ok -  -  ok -
 GET    /unit_nodes/edges                                    ok ok ok ok ok ok -
 DELETE /unit_nodes/delete_unit_node_edge?{ends} - 2 2 - - 2 -
 DELETE /unit_nodes/delete_unit_node_edge?{absent_ends} - 2 2 - - 2 -

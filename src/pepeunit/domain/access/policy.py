@@ -17,6 +17,7 @@ from pepeunit.domain.access.restriction import TokenScope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Forbidden, NotFound
 from pepeunit.domain.ids import UnitId, UserId
+from pepeunit.domain.users.user import UserRole
 
 
 class Action(enum.Enum):
@@ -194,9 +195,9 @@ def may(agent: Agent, action: Action, thing: Resource) -> bool:
     return _token_lets(agent, action, thing) and _RULES[action](agent, thing)
 
 
-def uses_bypass(agent: Agent, thing: Resource) -> bool:
-    """Whether an administrator sees this by his role alone, which is recorded (rulings 8)."""
-    return agent.is_admin and not _is_shown(agent, thing)
+def uses_bypass(agent: Agent, thing: Resource, action: Action = Action.SEE) -> bool:
+    """Whether an administrator may by his role alone, which is recorded (rulings 8)."""
+    return agent.is_admin and not may(evolve(agent, role=UserRole.USER), action, thing)
 
 
 def require(agent: Agent, action: Action, thing: Resource) -> None:

@@ -6,6 +6,8 @@ from dependency_injector import providers
 
 from pepeunit.domain.users.registration import Registration
 from pepeunit.entrypoints.wiring.programs import ProgramUseCases
+from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
+from pepeunit.usecases.nodes.check_links import CheckLinks
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
@@ -122,3 +124,10 @@ class PeopleUseCases(ProgramUseCases):
     delete_permission = One(
         DeletePermission, database=ProgramUseCases.database, sessions=ProgramUseCases.sessions
     )
+
+    # what permissions and links come to
+    explain_access = One(
+        ExplainAccess, database=ProgramUseCases.database, domain=ProgramUseCases.domain
+    )
+    list_access = One(ListAccess, database=ProgramUseCases.database, domain=ProgramUseCases.domain)
+    check_links = One(CheckLinks, database=ProgramUseCases.database)

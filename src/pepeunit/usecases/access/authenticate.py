@@ -17,7 +17,7 @@ from pepeunit.domain.access.api_tokens import (
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims, UserClaims, read_claims
 from pepeunit.domain.errors import Unauthenticated
 from pepeunit.domain.units.unit import Unit
-from pepeunit.domain.users.user import UserStatus
+from pepeunit.domain.users.user import User, UserStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
 from pepeunit.ports.sessions import Sessions
@@ -68,9 +68,7 @@ class Authenticate:
             token = await rows.api_tokens.by_digest(api_token_digest(text))
             if token is None:
                 raise Unauthenticated("token is revoked")
-            user = await rows.users.get(token.creator_uuid)
-        if user is None or user.status is UserStatus.BLOCKED:
-            raise Unauthenticated("agent is blocked or not found")
+            user = _able(await rows.users.get(token.creator_uuid))
         if not token.is_valid(now):
             raise Unauthenticated("token expired")
         if token.is_use_due(now):
@@ -92,10 +90,14 @@ class Authenticate:
         await self.sessions.kick(seen.uuid)
 
 
-async def _user(rows: Collections, claims: UserClaims) -> Agent:
-    user = await rows.users.get(claims.uuid)
+def _able(user: User | None) -> User:
     if user is None or user.status is UserStatus.BLOCKED:
         raise Unauthenticated("agent is blocked or not found")
+    return user
+
+
+async def _user(rows: Collections, claims: UserClaims) -> Agent:
+    user = _able(await rows.users.get(claims.uuid))
     is_kept = claims.token_id is not None and claims.token_id == user.kept_token_id
     if claims.generation != user.token_generation and not is_kept:
         raise Unauthenticated("token is revoked")
