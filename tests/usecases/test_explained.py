@@ -68,7 +68,9 @@ def grounds(told: AgentAccess, verb: AccessVerb) -> list[Ground]:
     return [g for verdict in told.verdicts if verdict.verb is verb for g in verdict.grounds]
 
 
-async def test_rulings_11_the_owner_is_told_of_everybody_who_is_anything_to_the_node(town: Town) -> None:
+async def test_rulings_11_the_owner_is_told_of_everybody_who_is_anything_to_the_node(
+    town: Town,
+) -> None:
     told = await town.list(town.owner, town.led.uuid)
     assert told.topic == f"{DOMAIN}/{town.led.uuid}/pepeunit"
     assert [one.who for one in told.access] == [
