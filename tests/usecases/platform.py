@@ -85,6 +85,7 @@ from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import StartRollout, UpdateFollowers
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -294,6 +295,11 @@ class Platform:
         self.revoke_invite = RevokeInvite(database)
         self.delete_user = DeleteUser(database, self.builder, self.drain, self.broker, self.logs)
         self.list_audit = ListAudit(database)
+        self.create_api_token = CreateApiToken(
+            database, self.throttle, clock, self.ids, self.ids.secret, 10
+        )
+        self.list_api_tokens = ListApiTokens(database)
+        self.revoke_api_token = RevokeApiToken(database)
 
     async def entries(self) -> list[AuditEntry]:
         """The audit log, oldest first."""
