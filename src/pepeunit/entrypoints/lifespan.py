@@ -8,13 +8,19 @@ Everything entered here is left in the reverse order, also when a later step fai
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -42,6 +48,8 @@ OLD_TOKENS_SECONDS: Final = 60.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+"""New objects before a collection of the young, and how many of those before the older ones."""
 OPEN_FILES_MAX: Final = 65_536
 """Every client is an open file, and shells allow 1 024 of them at first."""
 
@@ -97,6 +105,7 @@ async def running(
         if replayed:
             log.info("stored %d samples that a previous run had only journalled", replayed)
         await stack.enter_async_context(_flushing(use))
+        await stack.enter_async_context(_settling(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
         await endpoint.start(host, settings.mqtt.port)
@@ -107,7 +116,23 @@ async def running(
         await stack.enter_async_context(_http(runner, settings, tls.context if tls else None))
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
+        stack.enter_context(_settled_memory())
         yield Running(settings, facts, host, http_port, use, password, tls)
+
+
+@contextmanager
+def _settled_memory() -> Iterator[None]:
+    """What stands now stays until the end: the collector need not look through it again and
+    again, which stops everything for longer than many requests take."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _allow_open_files() -> None:
@@ -159,6 +184,18 @@ async def _flushing(use: UseCases) -> AsyncIterator[None]:
         await ingest.flush()
     except Unavailable as outage:
         log.warning("values stay in the journal: %s", outage)
+
+
+@asynccontextmanager
+async def _settling(use: UseCases) -> AsyncIterator[None]:
+    """Commands that devices have taken leave the outbox, once more at the end."""
+    settle = use.settle_commands()
+    async with _tasks({"settle": settle.run}):
+        yield
+    try:
+        await settle()
+    except Unavailable as outage:
+        log.warning("devices are told again what they have: %s", outage)
 
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
