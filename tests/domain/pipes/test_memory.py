@@ -18,7 +18,7 @@ from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.rows import NRecordRow, Rows
 from pepeunit.domain.pipes.series import Series, Trim
 from pepeunit.domain.pipes.visible import visible_records, visible_window_rows
-from tests.domain.pipes.making import LAST_VALUE, aggregation, config
+from tests.domain.pipes.making import LAST_VALUE, N_RECORDS, aggregation, config
 
 NODE = UUID(int=7)
 MINUTE = 60_000
@@ -101,9 +101,11 @@ def test_a_plain_sum_would_not_do() -> None:
 @pytest.mark.parametrize("function", ["Avg", "Sum", "Min", "Max"])
 def test_a_dump_restores_the_memory_bit_for_bit(function: str) -> None:
     memory = NodeMemory()
+    feed(memory, N_RECORDS, (0, b"1"), (0, b"2"))
     feed(memory, aggregation("Sum", 3600), (0, b"0.1"))
     feed(memory, aggregation(function), *((time, b"0.1") for time in range(10)), (MINUTE, b"1e16"))
     dump = memory.dump()
+    assert dump[2] == 2
     again = NodeMemory.load(dump)
     assert again.dump() == dump
     assert again.due_ms == memory.due_ms
