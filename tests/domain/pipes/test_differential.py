@@ -240,8 +240,10 @@ def apply(oracle: OracleNode, word: str, config: dict | None) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def told_seed(pytestconfig: pytest.Config) -> None:
     reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"PIPES_SEED={SEED}")
+    capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
+    if reporter is not None and capture is not None:
+        with capture.global_and_fixture_disabled():
+            reporter.write_line(f"PIPES_SEED={SEED}")
 
 
 @pytest.mark.timeout(600)
