@@ -108,7 +108,7 @@ def test_a_number_without_transformation_keeps_its_text(payload: bytes) -> None:
         assert {row[3] for row in out.n_records} == {payload.decode().strip(" \t\r\n")}
 
 
-def test_neighbours_cannot_complete_each_others_letters() -> None:
+def test_b5_neighbours_cannot_complete_each_others_letters() -> None:
     torn = ["é".encode()[:1], "é".encode()[1:]] * LONG_RUN
     out, drops, accepted = fed([*torn, b"ok"], N_RECORDS, type_input_value="Text")
     assert (accepted, drops) == (1, {"encoding": 2 * LONG_RUN})
@@ -168,7 +168,7 @@ def test_every_place_of_rounding_prints_as_asked() -> None:
         assert out.n_records[0][3] == f"{-2.5:.{places}f}"
 
 
-def test_a_batch_of_several_pipes_keeps_each_nodes_order_and_counts_strangers() -> None:
+def test_b1_a_batch_of_several_pipes_keeps_each_nodes_order_and_counts_strangers() -> None:
     one, two = compile_pipe(config(N_RECORDS)), compile_pipe(config(TIME_WINDOW, max_rate=1))
     memories = {
         "a": NodeMemory(UUID(int=1), 1, one),
@@ -194,7 +194,7 @@ def test_a_batch_of_several_pipes_keeps_each_nodes_order_and_counts_strangers() 
     assert run_batch([], memories, out, drops) == 0
 
 
-def test_configs_of_one_shape_share_one_program() -> None:
+def test_b9_configs_of_one_shape_share_one_program() -> None:
     one = program(config(type_value_threshold="Min", threshold_min=1, max_rate=5))
     two = program(config(type_value_threshold="Min", threshold_min=2, max_rate=9))
     assert one[0] == two[0]

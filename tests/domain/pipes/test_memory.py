@@ -18,7 +18,7 @@ from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.rows import NRecordRow, Rows
 from pepeunit.domain.pipes.series import Series, Trim
 from pepeunit.domain.pipes.visible import visible_records, visible_window_rows
-from tests.domain.pipes.making import LAST_VALUE, aggregation, config
+from tests.domain.pipes.making import LAST_VALUE, N_RECORDS, aggregation, config
 
 NODE = UUID(int=7)
 MINUTE = 60_000
@@ -48,7 +48,7 @@ def test_a_window_closes_at_its_end_and_once() -> None:
     assert not memory.has_windows
 
 
-def test_windows_of_several_rules_stay_apart_and_close_in_order() -> None:
+def test_b2_windows_of_several_rules_stay_apart_and_close_in_order() -> None:
     memory = NodeMemory()
     feed(memory, aggregation("Sum", 300), (0, b"1"))
     feed(memory, aggregation("Max", 60), (1, b"2"))
@@ -101,9 +101,11 @@ def test_a_plain_sum_would_not_do() -> None:
 @pytest.mark.parametrize("function", ["Avg", "Sum", "Min", "Max"])
 def test_a_dump_restores_the_memory_bit_for_bit(function: str) -> None:
     memory = NodeMemory()
+    feed(memory, N_RECORDS, (0, b"1"), (0, b"2"))
     feed(memory, aggregation("Sum", 3600), (0, b"0.1"))
     feed(memory, aggregation(function), *((time, b"0.1") for time in range(10)), (MINUTE, b"1e16"))
     dump = memory.dump()
+    assert dump[2] == 2
     again = NodeMemory.load(dump)
     assert again.dump() == dump
     assert again.due_ms == memory.due_ms
@@ -112,7 +114,7 @@ def test_a_dump_restores_the_memory_bit_for_bit(function: str) -> None:
     assert closed(again, NOT_DUE - 1).aggregates == closed(memory, NOT_DUE - 1).aggregates
 
 
-def test_a_dump_is_made_of_plain_values_of_constant_size() -> None:
+def test_b11_a_dump_is_made_of_plain_values_of_constant_size() -> None:
     def flat(value: object) -> bool:
         if isinstance(value, tuple):
             return all(map(flat, value))

@@ -89,26 +89,23 @@ class NodeMemory:
         """
         if now_ms < self.due_ms:
             return 0
+        if not self.others and self.rule is not None:
+            start_ms, end_ms, rule = self.start_ms, self.end_ms, self.rule
+            totals = self.count, self.total, self.rest
+            self._forget_windows()
+            _emit(node, generation, start_ms, end_ms, rule, totals, out)
+            return 1
         windows = sorted(self.open_windows(), key=lambda window: window.end_ms)
         self._forget_windows()
         closed = 0
         for window in windows:
             if window.end_ms <= now_ms:
                 closed += 1
-                self._emit(window, node, generation, out)
+                totals = window.count, window.total, window.rest
+                _emit(node, generation, window.start_ms, window.end_ms, window.rule, totals, out)
             else:
                 self._put(window)
         return closed
-
-    def _emit(self, window: Window, node: UUID, generation: int, out: Rows) -> None:
-        state = window.result()
-        if not math.isfinite(state):
-            out.nonfinite_windows += 1
-            return
-        start_ms, seconds, function = window.key
-        end_ms = window.end_ms
-        row = (node, generation, state, function.value, seconds, end_ms, start_ms, end_ms)
-        out.aggregates.append((*row, window.count))
 
     def open_windows(self) -> Iterator[Window]:
         """In the order of opening, but for the one written to last, which comes last."""
@@ -130,7 +127,13 @@ class NodeMemory:
 
     def dump(self) -> MemoryDump:
         """Plain values from which :meth:`load` makes the same memory, sums included bit for bit."""
-        windows = tuple(window.dump() for window in self.open_windows())
+        rule = self.rule
+        windows: tuple[WindowDump, ...] = ()
+        if self.others:
+            windows = tuple(window.dump() for window in self.open_windows())
+        elif rule is not None:
+            totals = self.count, self.total, self.rest
+            windows = ((self.start_ms, rule.seconds, rule.word, *totals),)
         return self.last_ms, self.last_value, self.seq, windows
 
     @classmethod
@@ -166,3 +169,20 @@ class NodeMemory:
         self.start_ms, self.end_ms = 1, 0
         self.count, self.total, self.rest = 0, 0.0, 0.0
         self.due_ms = NOT_DUE
+
+
+def _emit(  # noqa: PLR0917
+    node: UUID,
+    generation: int,
+    start_ms: int,
+    end_ms: int,
+    rule: WindowRule,
+    totals: tuple[int, float, float],
+    out: Rows,
+) -> None:
+    state = rule.result(*totals)
+    if math.isfinite(state):
+        row = (node, generation, state, rule.word, rule.seconds, end_ms, start_ms, end_ms)
+        out.aggregates.append((*row, totals[0]))
+    else:
+        out.nonfinite_windows += 1
