@@ -20,7 +20,9 @@ from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.access import AccessDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
+from pepeunit.entrypoints.http.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
@@ -51,6 +53,7 @@ NOBODY: Final = UserId(UUID(int=0))
 
 DOORS: tuple[type[Door], ...] = (
     AccountDoor,
+    ApiTokenDoor,
     UserDoor,
     RegistryDoor,
     RepoDoor,
@@ -62,6 +65,7 @@ DOORS: tuple[type[Door], ...] = (
     DeviceDoor,
     NodeDoor,
     PermissionDoor,
+    AccessDoor,
     AuditDoor,
 )
 
