@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from attrs import evolve, frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import Action, may, require_kind
-from pepeunit.domain.ids import UnitId
-from pepeunit.domain.nodes.node import Node
+from pepeunit.domain.access.scope import Scope
+from pepeunit.domain.ids import NodeId, UnitId
+from pepeunit.domain.nodes.node import Node, NodeType
 from pepeunit.domain.registries.version import Version
 from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.database import Database
@@ -37,6 +39,28 @@ class GetUnit:
         require_kind(agent, AgentKind.BOT, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
             return shown_unit(agent, await unit_for(rows, agent, Action.SEE, uuid))
+
+
+@frozen
+class NestedNodes:
+    """The nodes that a list of units shows; a unit without any is not listed (spec rest.md 8.4).
+
+    ``feeding`` are the outputs linked to that input, of which every one is shown; ``types``
+    narrows what is shown, not which units are listed.
+    """
+
+    feeding: NodeId | None = None
+    uuids: frozenset[UUID] | None = None
+    types: frozenset[NodeType] | None = None
+
+    def owning(self, agent: Agent) -> NodeQuery:
+        """Invisible nodes do not count (rulings 13)."""
+        if self.feeding is not None:
+            return NodeQuery(Scope.of(agent), feeding=self.feeding)
+        return NodeQuery(Scope.of(agent), uuids=self.uuids)
+
+    def shows(self, kind: NodeType) -> bool:
+        return self.feeding is not None or self.types is None or kind in self.types
 
 
 @frozen
