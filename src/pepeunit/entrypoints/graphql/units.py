@@ -180,18 +180,9 @@ class UnitDoor:
                 ),
                 slice=slice_of(filters),
             ),
+            None if nested is None else nested.shown,
         )
-        models = [
-            unit_model(
-                unit,
-                [
-                    node
-                    for node in found.nodes.get(unit.uuid, ())
-                    if nested is None or nested.shows(node.type)
-                ],
-            )
-            for unit in found.page.items
-        ]
+        models = [unit_model(unit, found.nodes.get(unit.uuid, ())) for unit in found.page.items]
         return UnitsModel(found.page.count, models)
 
     async def edit(self, agent: Agent, uuid: UUID, unit: UnitPatch) -> UnitModel:

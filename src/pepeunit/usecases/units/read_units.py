@@ -59,8 +59,9 @@ class NestedNodes:
             return NodeQuery(Scope.of(agent), feeding=self.feeding)
         return NodeQuery(Scope.of(agent), uuids=self.uuids)
 
-    def shows(self, kind: NodeType) -> bool:
-        return self.feeding is not None or self.types is None or kind in self.types
+    @property
+    def shown(self) -> frozenset[NodeType] | None:
+        return None if self.feeding is not None else self.types
 
 
 @frozen
@@ -77,21 +78,28 @@ class ListUnits:
 
     database: Database
 
-    async def __call__(self, agent: Agent, query: UnitQuery) -> UnitsWithNodes:
+    async def __call__(
+        self, agent: Agent, query: UnitQuery, shown: frozenset[NodeType] | None = None
+    ) -> UnitsWithNodes:
+        """``shown`` narrows the nodes that come along, not the units. One statement for the
+        units, one for all their nodes."""
         require_kind(agent, AgentKind.BOT, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
             page = await rows.units.find(query)
-            shown = Page(page.count, [shown_unit(agent, unit) for unit in page.items])
+            units = Page(page.count, [shown_unit(agent, unit) for unit in page.items])
             if query.owning is None or not page.items:
-                return UnitsWithNodes(shown, {})
+                return UnitsWithNodes(units, {})
             wanted: NodeQuery = evolve(
-                query.owning, units=frozenset(unit.uuid for unit in page.items), slice=WHOLE
+                query.owning,
+                units=frozenset(unit.uuid for unit in page.items),
+                types=shown,
+                slice=WHOLE,
             )
             found = await rows.nodes.find(wanted)
         nodes: dict[UnitId, list[Node]] = {}
         for node in found.items:
             nodes.setdefault(node.unit_uuid, []).append(shown_node(agent, node))
-        return UnitsWithNodes(shown, nodes)
+        return UnitsWithNodes(units, nodes)
 
 
 @frozen
