@@ -32,6 +32,7 @@ from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.doors import rest_runner
 from pepeunit.entrypoints.settings import Settings
+from pepeunit.ports.database import Database
 from tests.doors.http.platform import MovingClock
 from tests.doors.http.serving import Reply
 from tests.doubles.archives import RememberingArchives
@@ -140,7 +141,8 @@ def form_of(document: Any, files: Mapping[str, bytes]) -> aiohttp.FormData:
 
 
 @asynccontextmanager
-async def served(**environment: str) -> AsyncIterator[Gql]:
+async def served(stored: Database | None = None, **environment: str) -> AsyncIterator[Gql]:
+    """``stored`` instead of a database in memory."""
     settings, _ = Settings.load(
         {"PU_LOGIN_TRIES_MAX": str(TRIES), "PU_DOMAIN": "iot.example"} | environment,
         {"PU_SECRET_KEY": KEY, "PU_ENCRYPT_KEY": KEY, "PU_STATIC_SALT": KEY},
@@ -155,7 +157,7 @@ async def served(**environment: str) -> AsyncIterator[Gql]:
     tokens = JwtTokens(KEY)
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
     ports = {
-        "database": database,
+        "database": stored or database,
         "leases": MemoryLeases(),
         "logs": MemoryLogs(),
         "journal": MemoryJournal(),

@@ -58,10 +58,11 @@ def told(error: GraphQLError) -> Answer:
 
 
 def _cause(error: GraphQLError) -> Exception:
-    cause: Exception = error
-    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+    """What is not the library's own; else the error as the library worded it."""
+    cause: Exception | None = error
+    while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    return cause
+    return cause or error
 
 
 def _invalid(text: str) -> Answer:
