@@ -1,4 +1,4 @@
-.PHONY: run test check bench crash mutants
+.PHONY: run test check bench crash mutants fuzz
 
 run:    ; @scripts/run $(ARGS)
 test:   ; @scripts/test $(ARGS)
@@ -6,3 +6,4 @@ check:  ; @scripts/check
 bench:  ; @scripts/bench $(ARGS)
 crash:  ; @scripts/crash $(ARGS)
 mutants: ; @scripts/mutants $(ARGS)
+fuzz:   ; @scripts/fuzz $(ARGS)

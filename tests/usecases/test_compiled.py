@@ -269,6 +269,22 @@ async def test_o11_a_private_update_points_to_the_platform_with_the_digest(
     assert await body_of(platform, owner, unit) == b"esp32 of v2"
 
 
+async def test_another_platform_sends_the_file_of_the_version_it_runs(
+    platform: Platform, owner: Agent
+) -> None:
+    commit = release(platform, "v1", "esp32", "esp8266")
+    _, repo = await compiled(platform, owner)
+    unit = await platform.unit(owner, repo, target_firmware_platform="esp32")
+    platform.broker.listening.add(unit)
+    await platform.report(unit, commit)
+    await platform.edit_unit(owner, unit, UnitChanges(name="renamed"))
+    assert platform.sent() == []
+    await platform.edit_unit(owner, unit, UnitChanges(target_firmware_platform="esp8266"))
+    [(word, told)] = platform.sent()
+    assert (word, told["COMPILED_FIRMWARE_LINK"][-7:]) == ("update", "esp8266")
+    assert (await platform.row(unit)).update.status is UpdateStatus.REQUEST_SENT
+
+
 async def test_o11_every_unit_gets_the_file_of_its_own_built_version_and_platform(
     platform: Platform, owner: Agent
 ) -> None:

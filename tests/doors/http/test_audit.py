@@ -14,6 +14,7 @@ from attrs import frozen
 from pepeunit.domain.audit.entry import AuditEntry
 from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.push_hook import hook_secret
+from pepeunit.entrypoints.http.route import Route
 from pepeunit.ports.audit import AuditQuery
 from tests.doors.http.platform import SECRET, Platform
 
@@ -167,10 +168,14 @@ REQUESTS: Mapping[tuple[str, str], Ask] = {
 
 def changing() -> list[tuple[str, str]]:
     """Every operation of every door that does something."""
+    return [(route.method, route.path) for route in changing_routes()]
+
+
+def changing_routes() -> list[Route]:
     platform = Platform()
     routes = [route for door in platform.doors() for route in door.routes() if route.changes]
     platform.passwords.close()
-    return [(route.method, route.path) for route in routes]
+    return routes
 
 
 @pytest.fixture
@@ -279,6 +284,11 @@ async def test_rulings_8_every_changing_route_leaves_a_row(life, things, route):
     )
 
 
+def test_no_two_operations_are_told_by_one_verb():
+    verbs = [route.verb for route in changing_routes()]
+    assert [verb for verb in verbs if verbs.count(verb) > 1] == []
+
+
 @pytest.mark.parametrize("command", ["Update", "EnvUpdate"])
 @pytest.mark.parametrize("names", [("unit", "other"), ("unit",), ()])
 async def test_rulings_8_a_command_to_many_units_is_one_row_its_owner_reads(
@@ -287,7 +297,7 @@ async def test_rulings_8_a_command_to_many_units_is_one_row_its_owner_reads(
     body = {"command": command, "uuids": [things[name] for name in names]}
     results = await life.done("POST", "/units/bulk_command", "alice", json=body)
     assert [one["is_queued"] for one in results] == [True] * len(names)
-    (entry,) = (await life.done("GET", "/audit?verb=units.command", "alice"))["entries"]
+    (entry,) = (await life.done("GET", "/audit?verb=units.command_many", "alice"))["entries"]
     only = things["unit"] if names == ("unit",) else None
     assert (entry["subject_kind"], entry["subject_uuid"]) == ("Unit", only)
 

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 import pytest
 from attrs import frozen
 
-from pepeunit.codecs.rest.requests import Paged, Secret
+from pepeunit.codecs.rest.requests import Paged
+from pepeunit.codecs.rest.strict import Secret
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.domain.errors import Disabled, Invalid, Throttled, Topic, Unauthenticated, Unavailable
 from pepeunit.domain.ids import UserId
@@ -46,6 +47,7 @@ class ThingBody:
     name: str
     password: Secret
     weight: int | None = None
+    marks: tuple[str, ...] | None = None
 
 
 @frozen
@@ -153,6 +155,14 @@ async def test_a_bad_token_is_refused_before_anything_is_decoded(client):
     reply = await client.ask("POST", "/things", "garbage", data=b"{")
     assert (reply.status, reply.detail) == (403, "403: 1: No Access: token is invalid")
     assert (await client.ask("POST", "/things/auth", "garbage")).json == "Bot"
+
+
+@pytest.mark.parametrize("given", [False, 7, "abc", {"a": 1}])
+async def test_a_list_is_never_made_of_something_else(client, given):
+    body = {"name": "a", "password": "b", "marks": given}
+    reply = await client.ask("POST", "/things", json=body)
+    assert (reply.status, reply.detail[0]["type"]) == (422, "list_type")
+    assert reply.detail[0]["loc"] == ["body", "marks"]
 
 
 async def test_every_violation_of_a_body_is_listed_without_its_secrets(client):

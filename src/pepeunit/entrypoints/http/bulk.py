@@ -78,9 +78,9 @@ class BulkDoor:
     def routes(self) -> Sequence[Route]:
         return (
             Route.of("POST", "/units/import_csv", self.import_csv, body_bytes_max=TABLE_BYTES_MAX),
-            Route.of("POST", "/units/bulk_command", self.command),
+            Route.of("POST", "/units/bulk_command", self.command_many),
             Route.of("GET", "/units/export", self.export),
-            Route.of("POST", "/units/import", self.import_, body_bytes_max=EXPORT_BYTES_MAX),
+            Route.of("POST", "/units/import", self.import_file, body_bytes_max=EXPORT_BYTES_MAX),
         )
 
     async def import_csv(self, agent: Agent, query: DryRun, file: Upload) -> ImportModel:
@@ -95,7 +95,7 @@ class BulkDoor:
         report = await self.import_units(agent, batch, violations, dry_run=query.dry_run)
         return import_model(report.units, report.violations, is_dry_run=query.dry_run)
 
-    async def command(self, agent: Agent, body: BulkCommand) -> list[CommandResultModel]:
+    async def command_many(self, agent: Agent, body: BulkCommand) -> list[CommandResultModel]:
         """Send a command to a selection; a result for each unit."""
         wanted = body.filter or UnitFilter()
         if body.uuids is None and body.filter is None:
@@ -111,7 +111,7 @@ class BulkDoor:
         batch = await self.export_units(agent, query.query(agent))
         return File(write_export(batch), "application/json")
 
-    async def import_(self, agent: Agent, query: DryRun, file: Upload) -> ImportModel:
+    async def import_file(self, agent: Agent, query: DryRun, file: Upload) -> ImportModel:
         """Make the units of an exported file with their settings and edges: all or nothing."""
         require_kind(agent, AgentKind.USER)
         batch = read_export(file.content)

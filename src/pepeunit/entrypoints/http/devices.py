@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from pepeunit.codecs.rest.repo import TargetVersionModel, target_version_model
-from pepeunit.codecs.rest.requests import JsonText, Secret
+from pepeunit.codecs.rest.strict import JsonText, Secret
 from pepeunit.codecs.rest.unit import VerdictModel
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Unavailable

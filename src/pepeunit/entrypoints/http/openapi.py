@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import attrs
 
-from pepeunit.codecs.rest.requests import INTEGER_MAX, Paged, resolved_fields
+from pepeunit.codecs.rest.requests import Paged
+from pepeunit.codecs.rest.strict import INTEGER_MAX, resolved_fields
 from pepeunit.codecs.rest.violations import Violation
 from pepeunit.entrypoints.http.endpoint import TOKEN_HEADER
 from pepeunit.entrypoints.http.route import File, Route, Stream
@@ -130,7 +131,9 @@ def _without_null(schema: Schema) -> Schema:
 def _responses(route: Route, components: Components) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done"}
     if route.answer in (File, Stream):
-        done["content"] = {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
+        is_json = route.media_type == "application/json"
+        content = {"type": "object"} if is_json else {"type": "string", "format": "binary"}
+        done["content"] = {route.media_type: {"schema": content}}
     elif route.status != 204:
         done["content"] = {"application/json": {"schema": components.describe(route.answer)}}
     refusal = {"$ref": "#/components/schemas/Refusal"}

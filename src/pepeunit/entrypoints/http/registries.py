@@ -18,15 +18,8 @@ from pepeunit.codecs.rest.registry import (
     credentials_model,
     registry_model,
 )
-from pepeunit.codecs.rest.requests import (
-    INTEGER_MAX,
-    PAGE_ROWS_MAX,
-    Direction,
-    Hidden,
-    Paged,
-    Secret,
-    Within,
-)
+from pepeunit.codecs.rest.requests import PAGE_ROWS_MAX, Direction, Paged
+from pepeunit.codecs.rest.strict import INTEGER_MAX, Hidden, Secret, Within
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.ids import RegistryId, UserId
 from pepeunit.domain.registries.credentials import GitCredentials

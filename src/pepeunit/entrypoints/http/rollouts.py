@@ -50,19 +50,19 @@ class RolloutDoor:
     def routes(self) -> Sequence[Route]:
         at = "/repos/rollout/{uuid}"
         return (
-            Route.of("GET", at, self.get),
-            Route.of("PATCH", at, self.edit),
-            Route.of("POST", f"{at}/pause", self.pause),
-            Route.of("POST", f"{at}/resume", self.resume),
-            Route.of("POST", f"{at}/stop", self.stop),
-            Route.of("POST", f"{at}/return", self.give_back),
+            Route.of("GET", at, self.rollout),
+            Route.of("PATCH", at, self.set_rollout_rule),
+            Route.of("POST", f"{at}/pause", self.pause_rollout),
+            Route.of("POST", f"{at}/resume", self.resume_rollout),
+            Route.of("POST", f"{at}/stop", self.stop_rollout),
+            Route.of("POST", f"{at}/return", self.return_rollout),
         )
 
-    async def get(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
+    async def rollout(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
         """How the latest version reaches the repo's units, and the rollouts before it."""
         return _model(await self.get_rollout(agent, path.uuid))
 
-    async def edit(
+    async def set_rollout_rule(
         self, agent: Agent, path: RolloutPath, body: RolloutRuleBody
     ) -> RolloutReportModel:
         """Store the rule of the rollouts to come.
@@ -72,19 +72,19 @@ class RolloutDoor:
         document = asdict(body, recurse=False)
         return _model(await self.set_rule(agent, path.uuid, document))
 
-    async def pause(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
+    async def pause_rollout(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
         """Move no further unit until it is resumed."""
         return _model(await self.steer.pause(agent, path.uuid))
 
-    async def resume(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
+    async def resume_rollout(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
         """Go on after a pause or a stop, with no failure counted; start over after a return."""
         return _model(await self.steer.resume(agent, path.uuid))
 
-    async def stop(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
+    async def stop_rollout(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
         """End it; the units that have not moved keep their version."""
         return _model(await self.steer.stop(agent, path.uuid))
 
-    async def give_back(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
+    async def return_rollout(self, agent: Agent, path: RolloutPath) -> RolloutReportModel:
         """Move every unit it touched back to the commit it was built for before."""
         return _model(await self.steer.give_back(agent, path.uuid))
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import attrs
 
-from pepeunit.codecs.rest.requests import JsonText, Within, resolved_fields
+from pepeunit.codecs.rest.strict import JsonText, Within, resolved_fields
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from attrs import frozen
 
-from pepeunit.codecs.rest.requests import Direction, Paged, Secret
+from pepeunit.codecs.rest.requests import Direction, Paged
+from pepeunit.codecs.rest.strict import Secret
 from pepeunit.codecs.rest.user import TokenModel, UserModel, UsersModel, user_model
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.policy import require_kind

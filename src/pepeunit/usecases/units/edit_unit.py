@@ -53,8 +53,8 @@ class EditUnit:
 
     async def __call__(self, agent: Agent, uuid: UnitId, changes: UnitChanges) -> Unit:
         """The changed unit, with ``Update`` on its way where its device does not run the built
-        version yet (rulings 23). Raises as creating one does, ``Conflict`` (topic unit) when
-        somebody else changed its version at the same time."""
+        version yet (rulings 23) or needs the file of another platform. Raises as creating one
+        does, ``Conflict`` (topic unit) when somebody else changed its version meanwhile."""
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:
             before = await unit_for(rows, agent, Action.CHANGE, uuid)
@@ -62,8 +62,11 @@ class EditUnit:
             wanted = changes.applied_to(before)
             program = await self.rules.check(rows, wanted, repo)
             running = await self.rules.programs.running_schema(repo, before)
-        if before.current_commit_version != program.version.commit:
-            program = await self.announce(registry, before, program)
+        other_file = repo.is_compilable_repo and (
+            wanted.target_firmware_platform != before.target_firmware_platform
+        )
+        if other_file or before.current_commit_version != program.version.commit:
+            program = await self.announce(registry, wanted, program)
         async with self.database.begin() as tx:
             unit = await unit_for(tx, agent, Action.CHANGE, uuid, for_update=True)
             unit = changes.applied_to(unit)
@@ -71,7 +74,8 @@ class EditUnit:
                 raise Conflict("the unit was changed meanwhile, try again", Topic.UNIT)
             await self._tighten_nodes(tx, unit)
             unit = await self.builder.build(tx, unit, program)
-            if running.accepts(CommandKind.UPDATE.word) and not unit.runs_built_version:
+            is_due = other_file or not unit.runs_built_version
+            if is_due and running.accepts(CommandKind.UPDATE.word):
                 unit = await self.builder.queue_update(tx, unit, program)
             elif before.built_commit != unit.built_commit and running.accepts(
                 CommandKind.SCHEMA_UPDATE.word

@@ -1,0 +1,1 @@
+"""What a node's YAML pipe keeps of what is published (spec datapipe.md)."""

@@ -1,0 +1,21 @@
+"""What the policies keep, as plain tuples: the hot path makes one per message (spec datapipe.md 6).
+
+A row's identity is deterministic, so that a batch written again after a crash replaces itself:
+``seq`` counts the accepted messages of a series from 1 in arrival order, and an aggregate is
+known by its window. Times are UTC epoch milliseconds, sizes bytes of UTF-8.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+NRecordRow = tuple[UUID, int, int, str, str, int, int, int]
+"""``(node, generation, seq, state, state_type, created_ms, max_count, size)``"""
+
+TimeWindowRow = tuple[UUID, int, int, str, str, int, int, int]
+"""``(node, generation, seq, state, state_type, created_ms, expires_ms, size)``"""
+
+AggregateRow = tuple[UUID, int, float, str, int, int, int, int, int]
+"""``(node, generation, state, function, window_seconds, created_ms, start_ms, end_ms, samples)``"""
+
+StoredRow = NRecordRow | TimeWindowRow | AggregateRow
