@@ -164,8 +164,15 @@ class _Binder:
             for extra in names - {one.out_name for one in found.args.values()}:
                 self.complaints.append(f"{name} takes {extra}, which the schema does not have")
         verb = f"{given.tag}.{getattr(operation, '__name__', name)}"
-        reads_token = name.partition(".")[2] not in given.tokenless
-        bound = Bound(operation, verb, given.collection, changes, reads_token, "call" in parameters)
+        key = name.partition(".")[2]
+        bound = Bound(
+            operation,
+            verb,
+            given.collection,
+            changes=changes or key in given.told,
+            reads_token=key not in given.tokenless,
+            wants_call="call" in parameters,
+        )
         serve = self.serve
 
         def resolve(_root: Any, info: Info, **arguments: Any) -> Any:

@@ -70,8 +70,8 @@ class BulkDoor:
             queries={"getUnitsExport": self.export},
             mutations={
                 "importUnitsCsv": self.import_csv,
-                "importUnits": self.import_,
-                "sendCommandToUnits": self.command,
+                "importUnits": self.import_file,
+                "sendCommandToUnits": self.command_many,
             },
             inputs={"UnitChoiceInput": UnitChoice, "UnitSelectionInput": UnitSelection},
             outputs={
@@ -89,13 +89,13 @@ class BulkDoor:
         report = await self.import_units(agent, batch, violations, dry_run=dry_run)
         return import_model(report.units, report.violations, is_dry_run=dry_run)
 
-    async def import_(self, agent: Agent, file: File, dry_run: bool) -> ImportModel:
+    async def import_file(self, agent: Agent, file: File, dry_run: bool) -> ImportModel:
         require_kind(agent, AgentKind.USER)
         batch = read_export(file.content(EXPORT_BYTES_MAX))
         report = await self.import_units(agent, batch, dry_run=dry_run)
         return import_model(report.units, report.violations, is_dry_run=dry_run)
 
-    async def command(
+    async def command_many(
         self,
         agent: Agent,
         command: CommandKind,

@@ -86,7 +86,8 @@ class Resolvers:
     ``collection`` says what the argument ``uuid`` is one of. Inputs and outputs are attrs classes
     with the schema's fields in snake case; ``readers`` (``Type.field``) take a value out of one
     where that does not do. ``absent`` are types that nothing fills yet. ``tokenless`` operations
-    do not look at the token at all: their agent is the anonymous one.
+    do not look at the token at all: their agent is the anonymous one. ``told`` are queries that
+    the audit log tells of like of a change.
     """
 
     tag: str
@@ -99,6 +100,7 @@ class Resolvers:
     enums: Mapping[str, type[Enum]] = {}
     absent: frozenset[str] = frozenset()
     tokenless: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
 
 
 class Door(Protocol):

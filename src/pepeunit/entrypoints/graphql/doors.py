@@ -8,13 +8,14 @@ from typing import Final
 from aiohttp import web
 
 from pepeunit.entrypoints.graphql.absent import AbsentDoor
+from pepeunit.entrypoints.graphql.audit import AuditDoor
 from pepeunit.entrypoints.graphql.binder import bind, read_sdl
 from pepeunit.entrypoints.graphql.bulk import BulkDoor
 from pepeunit.entrypoints.graphql.devices import DeviceDoor
 from pepeunit.entrypoints.graphql.door import Door
 from pepeunit.entrypoints.graphql.execution import Authentication, Engine, serve
 from pepeunit.entrypoints.graphql.graphiql import GraphiQL
-from pepeunit.entrypoints.graphql.instance import InstanceDoor
+from pepeunit.entrypoints.graphql.instance import CookieDoor, InstanceDoor
 from pepeunit.entrypoints.graphql.invites import InviteDoor
 from pepeunit.entrypoints.graphql.limits import Limits
 from pepeunit.entrypoints.graphql.nodes import NodeDoor
@@ -40,6 +41,8 @@ DOORS: Final[tuple[type[Door], ...]] = (
     NodeDoor,
     PermissionDoor,
     InstanceDoor,
+    CookieDoor,
+    AuditDoor,
     AbsentDoor,
 )
 

@@ -51,13 +51,13 @@ class RolloutDoor:
         return Resolvers(
             tag="repos",
             collection="repos",
-            queries={"getRollout": self.get},
+            queries={"getRollout": self.rollout},
             mutations={
-                "setRolloutRule": self.edit,
-                "pauseRollout": self.pause,
-                "resumeRollout": self.resume,
-                "stopRollout": self.stop,
-                "returnRollout": self.give_back,
+                "setRolloutRule": self.set_rollout_rule,
+                "pauseRollout": self.pause_rollout,
+                "resumeRollout": self.resume_rollout,
+                "stopRollout": self.stop_rollout,
+                "returnRollout": self.return_rollout,
             },
             inputs={"RolloutRuleInput": RuleInput},
             outputs={
@@ -70,24 +70,26 @@ class RolloutDoor:
             enums={"RolloutState": RolloutState, "RolloutRuleSource": RuleSource},
         )
 
-    async def get(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
+    async def rollout(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
         return _model(await self.get_rollout(agent, RepoId(uuid)))
 
-    async def edit(self, agent: Agent, uuid: UUID, rule: RuleInput) -> RolloutReportModel:
+    async def set_rollout_rule(
+        self, agent: Agent, uuid: UUID, rule: RuleInput
+    ) -> RolloutReportModel:
         """``[rollout]`` in ``pepeunit.toml`` of a commit wins over it."""
         document = asdict(rule, recurse=False) | {"stages": tuple(rule.stages or ())}
         return _model(await self.set_rule(agent, RepoId(uuid), document))
 
-    async def pause(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
+    async def pause_rollout(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
         return _model(await self.steer.pause(agent, RepoId(uuid)))
 
-    async def resume(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
+    async def resume_rollout(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
         return _model(await self.steer.resume(agent, RepoId(uuid)))
 
-    async def stop(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
+    async def stop_rollout(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
         return _model(await self.steer.stop(agent, RepoId(uuid)))
 
-    async def give_back(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
+    async def return_rollout(self, agent: Agent, uuid: UUID) -> RolloutReportModel:
         return _model(await self.steer.give_back(agent, RepoId(uuid)))
 
 

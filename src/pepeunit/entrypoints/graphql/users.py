@@ -96,6 +96,7 @@ class UserDoor:
             },
             outputs={"UserType": UserModel, "UsersResultType": UsersModel, "NoneType": Done},
             enums={"UserRole": UserRole, "UserStatus": UserStatus},
+            told=frozenset({"getToken"}),
         )
 
     async def authenticate(self, agent: Agent, data: Entry, call: Call) -> str:
