@@ -27,6 +27,8 @@ from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
+SMALL_BYTES_MAX: Final = 64 * 1024
+"""Below what aiohttp reads of its own accord."""
 NO_QUERY: Final = "No GraphQL query found in the request"
 BROKEN_JSON: Final = "Unable to parse request body as JSON"
 NO_BATCHES: Final = "Batching is not enabled"
@@ -149,7 +151,10 @@ class GraphqlRoute:
 
 
 async def _body(request: web.Request, bytes_max: int) -> bytes:
+    size = request.content_length
     try:
+        if size is not None and size <= SMALL_BYTES_MAX:
+            return await request.read()
         return await request.clone(client_max_size=bytes_max).read()
     except web.HTTPRequestEntityTooLarge:
         raise TooLarge(bytes_max) from None
