@@ -61,6 +61,14 @@ REST_ALONE: Final = {
     "Grafana token": "only REST",
     "Grafana userinfo": "only REST",
     "Grafana data source": "only REST",
+    # written down in docs/wire/additions.md, and not in the schema yet
+    "createApiToken": "to come",
+    "getApiTokens": "to come",
+    "deleteApiToken": "to come",
+    "explainAccess, to oneself": "to come",
+    "explainAccess, of another": "to come",
+    "explainAccess, to all": "to come",
+    "checkLinks": "to come",
 }
 GRAPHQL_ALONE: Final = {"setGrafanaCookies", "deleteUserCookies"}
 RENAMED: Final = {

@@ -80,10 +80,12 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import StartRollout, UpdateFollowers
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -193,7 +195,9 @@ class Platform:
         database, clock = self.database, self.clock
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
         self.builder = Builder(clock, self.ids)
-        self.drain = DrainOutbox(database, self.broker, clock, DOMAIN)
+        self.drain = DrainOutbox(
+            database, self.broker, clock, DOMAIN, SettleCommands(database, clock)
+        )
         self.keyring = Keyring(
             database, self.cipher, {GitPlatform.GITLAB: self.host, GitPlatform.GITHUB: self.host}
         )
@@ -291,6 +295,11 @@ class Platform:
         self.revoke_invite = RevokeInvite(database)
         self.delete_user = DeleteUser(database, self.builder, self.drain, self.broker, self.logs)
         self.list_audit = ListAudit(database)
+        self.create_api_token = CreateApiToken(
+            database, self.throttle, clock, self.ids, self.ids.secret, 10
+        )
+        self.list_api_tokens = ListApiTokens(database)
+        self.revoke_api_token = RevokeApiToken(database)
 
     async def entries(self) -> list[AuditEntry]:
         """The audit log, oldest first."""

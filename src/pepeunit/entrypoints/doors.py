@@ -24,7 +24,9 @@ from pepeunit.entrypoints.graphql.doors import graphql_route
 from pepeunit.entrypoints.graphql.limits import Limits as GraphqlLimits
 from pepeunit.entrypoints.graphql.transport import GraphqlRoute
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.access import AccessDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
+from pepeunit.entrypoints.http.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
@@ -57,6 +59,7 @@ NOBODY: Final = UserId(UUID(int=0))
 
 DOORS: tuple[type[Door], ...] = (
     AccountDoor,
+    ApiTokenDoor,
     UserDoor,
     RegistryDoor,
     RepoDoor,
@@ -68,6 +71,7 @@ DOORS: tuple[type[Door], ...] = (
     DeviceDoor,
     NodeDoor,
     PermissionDoor,
+    AccessDoor,
     AuditDoor,
 )
 

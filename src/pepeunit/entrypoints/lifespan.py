@@ -98,6 +98,7 @@ async def running(
         if replayed:
             log.info("stored %d samples that a previous run had only journalled", replayed)
         await stack.enter_async_context(_flushing(use))
+        await stack.enter_async_context(_settling(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
         await endpoint.start(host, settings.mqtt.port)
@@ -160,6 +161,18 @@ async def _flushing(use: UseCases) -> AsyncIterator[None]:
         await ingest.flush()
     except Unavailable as outage:
         log.warning("values stay in the journal: %s", outage)
+
+
+@asynccontextmanager
+async def _settling(use: UseCases) -> AsyncIterator[None]:
+    """Commands that devices have taken leave the outbox, once more at the end."""
+    settle = use.settle_commands()
+    async with _tasks({"settle": settle.run}):
+        yield
+    try:
+        await settle()
+    except Unavailable as outage:
+        log.warning("devices are told again what they have: %s", outage)
 
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:

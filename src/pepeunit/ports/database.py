@@ -7,6 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from pepeunit.ports.api_tokens import ApiTokens
 from pepeunit.ports.audit import Audit
 from pepeunit.ports.invites import Invites
 from pepeunit.ports.nodes import Edges, Nodes
@@ -56,6 +57,8 @@ class Collections(Protocol):
     def invites(self) -> Invites: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def api_tokens(self) -> ApiTokens: ...
 
     async def census(self) -> Census: ...
 

@@ -44,7 +44,8 @@ class Users(Protocol):
         ...
 
     async def delete(self, uuid: UserId) -> None:
-        """Delete the row with its registry credentials, edges, permissions and invites; its
+        """Delete the row with its registry credentials, edges, permissions, invites and API
+        tokens; its
         registries stay and belong to nobody. Raises ``Conflict`` (topic entity) while repos,
         units or nodes are the user's."""
         ...

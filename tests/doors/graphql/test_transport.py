@@ -317,3 +317,22 @@ async def test_rest_counts_the_requests_and_their_headers_are_those_of_rest(gql:
     reply = await gql.send(json={"query": METRICS})
     assert reply.headers["Cache-Control"] == "no-store"
     assert reply.headers["Server"] == "pepeunit"
+
+
+async def test_an_api_token_has_its_scope_here_too(gql: Gql) -> None:
+    await gql.sign_up("alice")
+    made = await gql.send(
+        path="/pepeunit/api/v1/users/api_tokens",
+        who="alice",
+        json={"name": "backup", "scope": "read"},
+    )
+    token = made.json["token"]
+    assert "errors" not in await gql.ask(METRICS, token)
+    bearer = await gql.send(json={"query": METRICS}, headers={"Authorization": f"Bearer {token}"})
+    assert "errors" not in bearer.json
+    refused = await gql.refused(
+        "mutation($u: UserUpdateInput!) { updateUser(user: $u) { login } }",
+        token,
+        u={"login": "other"},
+    )
+    assert refused.startswith("403: 1: No Access: no API token may do this")

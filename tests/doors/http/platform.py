@@ -19,7 +19,9 @@ from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.access import AccessDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
+from pepeunit.entrypoints.http.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
@@ -35,12 +37,14 @@ from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
 from pepeunit.usecases.audit.read_audit import ListAudit
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
+from pepeunit.usecases.nodes.check_links import CheckLinks
 from pepeunit.usecases.nodes.edit_node import EditNode
 from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
@@ -89,6 +93,7 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.update_repo import (
     BulkUpdate,
     StartRollout,
@@ -97,6 +102,7 @@ from pepeunit.usecases.updates.update_repo import (
 )
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -167,7 +173,9 @@ class Platform:
         announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
         builder = Builder(clock, uuid4)
-        drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
+        drain = DrainOutbox(
+            database, self.broker, clock, FACTS.domain, SettleCommands(database, clock)
+        )
         update_unit = UpdateUnit(database, programs, builder, announce)
         move = MoveUnits(programs, builder, announce, clock)
         advance = AdvanceRollout(database, programs, move, drain, MemoryLeases(), clock)
@@ -175,6 +183,13 @@ class Platform:
         followers = UpdateFollowers(database, programs, start, advance, move, drain)
         return [
             self._accounts(builder, drain),
+            ApiTokenDoor(
+                CreateApiToken(
+                    database, MemoryThrottle(TRIES, 300, clock), clock, uuid4, new_secret, TRIES
+                ),
+                ListApiTokens(database),
+                RevokeApiToken(database),
+            ),
             self._users(),
             self._registries(keyring, followers),
             RepoDoor(
@@ -213,6 +228,11 @@ class Platform:
                 create_permission=CreatePermission(database, self.broker, uuid4),
                 list_permissions=ListPermissions(database),
                 delete_permission=DeletePermission(database, self.broker),
+            ),
+            AccessDoor(
+                ExplainAccess(database, FACTS.domain),
+                ListAccess(database, FACTS.domain),
+                CheckLinks(database),
             ),
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),

@@ -86,6 +86,8 @@ class MemoryUsers:
             del world.edges[edge.uuid]
         for invite in [one for one in world.invites.values() if one.creator_uuid == uuid]:
             del world.invites[invite.uuid]
+        for token in [one for one in world.api_tokens.values() if one.creator_uuid == uuid]:
+            del world.api_tokens[token.uuid]
         forget_permissions(world, {uuid})
         world.users.pop(uuid, None)
 

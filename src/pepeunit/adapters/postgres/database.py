@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres import tables
+from pepeunit.adapters.postgres.api_tokens import PostgresApiTokens
 from pepeunit.adapters.postgres.audit import PostgresAudit
 from pepeunit.adapters.postgres.connections import advisory_key, reading, writing
 from pepeunit.adapters.postgres.counts import Counts
@@ -57,6 +58,7 @@ class _Transaction:
     rollouts: PostgresRollouts
     invites: PostgresInvites
     audit: PostgresAudit
+    api_tokens: PostgresApiTokens
 
     @classmethod
     def over(cls, statements: Statements) -> _Transaction:
@@ -73,6 +75,7 @@ class _Transaction:
             PostgresRollouts(statements),
             PostgresInvites(statements),
             PostgresAudit(statements),
+            PostgresApiTokens(statements),
         )
 
     async def census(self) -> Census:

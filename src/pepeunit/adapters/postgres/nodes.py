@@ -157,6 +157,10 @@ class PostgresNodes:
         row = await self.statements.get(_GET, uuid, for_update=for_update)
         return to_node(row) if row is not None else None
 
+    async def get_many(self, uuids: Collection[NodeId]) -> Sequence[Node]:
+        statement = select(nodes).where(one_of(nodes.c.uuid, uuids)).order_by(nodes.c.uuid)
+        return tuple(map(to_node, await self.statements.read(statement)))
+
     async def find(self, query: NodeQuery) -> Page[Node]:
         statement = ordered(
             select(nodes).where(*matching(query)), query.order, _ORDERS, nodes.c.uuid

@@ -109,6 +109,12 @@ class PostgresPermissions:
         row = found.one_or_none()
         return to_permission(row) if row is not None else None
 
+    async def held(self, agent: UUID, resources: Collection[UUID]) -> frozenset[UUID]:
+        statement = select(permissions.c.resource_uuid).where(
+            permissions.c.agent_uuid == agent, one_of(permissions.c.resource_uuid, resources)
+        )
+        return frozenset((await self.statements.read(statement)).scalars())
+
     async def find(self, query: PermissionQuery) -> Page[Permission]:
         rights = _rights(query.resource_uuid)
         statement = (

@@ -92,7 +92,18 @@ def visible_link(scope: Scope) -> Clause:
     seen = and_(*(visible(scope, end, end.c.unit_uuid) for end in (OUTPUT, INPUT)))
     if scope.owner is None:
         return seen
-    return or_(seen, *(end.c.creator_uuid == scope.owner for end in (OUTPUT, INPUT)))
+    owned = (
+        and_(end.c.creator_uuid == scope.owner, reached(scope, end.c.unit_uuid))
+        for end in (OUTPUT, INPUT)
+    )
+    return or_(seen, *owned)
+
+
+def reached(scope: Scope, unit: ColumnElement[UUID] | None) -> Clause:
+    """Whether a row of that unit, None for rows of none, is within the scope's units."""
+    if scope.within is None:
+        return true()
+    return false() if unit is None else one_of(unit, scope.within)
 
 
 def linked_resources(unit: Any) -> CompoundSelect[Any]:
@@ -119,11 +130,12 @@ def linked_units(resource: Any) -> CompoundSelect[Any]:
 def visible(scope: Scope, table: FromClause, unit: ColumnElement[UUID] | None = None) -> Clause:
     """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
     level = table.c.visibility_level
-    narrowed = (
+    narrowed: Clause = (
         true()
         if scope.levels == frozenset(Visibility)
         else level.in_(sorted(found.value for found in scope.levels))
     )
+    narrowed = and_(narrowed, reached(scope, unit))
     if scope.everything:
         return narrowed
     grounds: list[Clause] = []

@@ -12,6 +12,7 @@ from aiohttp import MultipartReader, web
 from attrs import field, frozen
 from graphql import ExecutionResult, GraphQLError
 
+from pepeunit.codecs.bearer import presented_token
 from pepeunit.domain.access.agent import ANONYMOUS
 from pepeunit.domain.errors import Refused
 from pepeunit.entrypoints.graphql.execution import (
@@ -26,7 +27,6 @@ from pepeunit.entrypoints.graphql.uploads import Form, TooLarge, Unreadable
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
-TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
 SMALL_BYTES_MAX: Final = 64 * 1024
 """Below what aiohttp reads of its own accord."""
 NO_QUERY: Final = "No GraphQL query found in the request"
@@ -110,7 +110,7 @@ class GraphqlRoute:
             acts=self.acts,
             lists=self.lists,
             limits=self.engine.limits,
-            token=request.headers.get(TOKEN_HEADER),
+            token=presented_token(request.headers),
             address=self.asked_from(request),
         )
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from aiohttp import web
 from attrs import frozen
 
+from pepeunit.codecs.bearer import presented_token
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.multipart import read_file_part
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
@@ -25,6 +26,7 @@ from pepeunit.usecases.audit.record_acts import RecordActs
 
 COLLECTIONS: Final = {
     "users/invites": "invites",
+    "users/api_tokens": "api_tokens",
     "users": "users",
     "repository_registry": "registries",
     "repos": "repos",
@@ -32,7 +34,6 @@ COLLECTIONS: Final = {
     "unit_nodes": "nodes",
 }
 """By the first words of a path: what the ``uuid`` in it is one of."""
-TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
 
 
 class BodyTooLarge(Exception):
@@ -65,7 +66,7 @@ class Endpoint:
         route = self.route
         agent = ANONYMOUS
         if route.reads_token:
-            agent = await self.authenticate(request.headers.get(TOKEN_HEADER))
+            agent = await self.authenticate(presented_token(request.headers))
         parts = await self._decode(request, agent)
         query = parts.get("query")
         unlimited = isinstance(query, Paged) and query.is_unlimited

@@ -137,7 +137,7 @@ class Surroundings:
             return None
         headers = {
             "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
-            "Access-Control-Allow-Headers": "content-type, x-auth-token",
+            "Access-Control-Allow-Headers": "authorization, content-type, x-auth-token",
             "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
         }
         return web.Response(status=204, headers=headers)

@@ -37,6 +37,7 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import (
     BulkUpdate,
@@ -75,12 +76,14 @@ class ProgramUseCases(Foundation):
         topic_symbols=Foundation.settings.provided.people.topic_symbols,
     )
     builder = One(Builder, clock=Foundation.clock, new_uuid=Foundation.new_uuid)
+    settle_commands = One(SettleCommands, database=Foundation.database, clock=Foundation.clock)
     drain = One(
         DrainOutbox,
         database=Foundation.database,
         publisher=Foundation.publisher,
         clock=Foundation.clock,
         domain=Foundation.domain,
+        settle=settle_commands,
     )
     update_unit = One(
         UpdateUnit,

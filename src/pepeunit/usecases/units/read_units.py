@@ -26,7 +26,7 @@ from pepeunit.usecases.updates.update_unit import lineage
 
 def shown_unit(agent: Agent, unit: Unit) -> Unit:
     """The unit as one caller may see it: viewers do not learn its addresses (W43)."""
-    if unit.unit_state is None or may(agent, Action.OPERATE, unit.resource()):
+    if unit.unit_state is None or may(agent, Action.LOOK_INTO, unit.resource()):
         return unit
     return evolve(unit, unit_state=evolve(unit.unit_state, ifconfig=()))
 
@@ -112,6 +112,6 @@ class GetTargetVersion:
     async def __call__(self, agent: Agent, uuid: UnitId) -> Version:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            await unit_for(rows, agent, Action.OPERATE, uuid)
+            await unit_for(rows, agent, Action.LOOK_INTO, uuid)
             unit, repo, registry = await lineage(rows, uuid)
         return await self.programs.target(registry, repo, unit)
