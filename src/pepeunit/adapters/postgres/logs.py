@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, delete, select, text
+from sqlalchemy import ARRAY, DateTime, Select, Text, Uuid, bindparam, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres.connections import reading, writing
@@ -46,6 +46,17 @@ def to_log(row: Any) -> UnitLog:
     )
 
 
+def _found(query: LogQuery) -> Select[Any]:
+    columns = unit_logs.c
+    statement = select(unit_logs).where(
+        columns.unit_uuid == query.unit,
+        columns.expiration_datetime > query.now,
+        *members(levels=(columns.level, query.levels)),
+    )
+    order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
+    return ordered(statement, order, _ORDERS, columns.uuid)
+
+
 @frozen
 class PostgresLogs:
     """Implements :class:`~pepeunit.ports.logs.Logs`."""
@@ -68,16 +79,8 @@ class PostgresLogs:
             await statements.write(_APPEND, columns)
 
     async def find(self, query: LogQuery) -> Page[UnitLog]:
-        columns = unit_logs.c
-        statement = select(unit_logs).where(
-            columns.unit_uuid == query.unit,
-            columns.expiration_datetime > query.now,
-            *members(levels=(columns.level, query.levels)),
-        )
-        order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
-        statement = ordered(statement, order, _ORDERS, columns.uuid)
         async with reading(self.engine) as statements:
-            return await page(statements, statement, query.slice, to_log)
+            return await page(statements, _found, query, to_log)
 
     async def purge(self, now: datetime) -> int:
         async with writing(self.engine) as statements:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
 
 from attrs import frozen
 
@@ -11,6 +13,9 @@ from pepeunit.codecs.rest.requests import PAGE_ROWS_MAX
 from pepeunit.domain.units.env import InstanceFacts
 
 Network = IPv4Network | IPv6Network
+
+ADDRESSES_MAX: Final = 4_096
+"""So many clients' addresses are remembered as they are written."""
 
 
 @frozen
@@ -45,12 +50,14 @@ class Site:
         return self.facts.app_prefix + self.facts.api_prefix
 
 
-def client_address(peer: str, forwarded_for: Iterable[str], trusted: tuple[Network, ...]) -> str:
+def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[Network, ...]) -> str:
     """The address of who really asks.
 
     ``forwarded_for`` are the values of ``X-Forwarded-For`` from left to right. They are believed
     from the right as long as the one who wrote them is a trusted proxy.
     """
+    if not forwarded_for:
+        return _written(peer)
     address = _parsed(peer)
     hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
     while hops and address is not None and any(address in network for network in trusted):
@@ -59,6 +66,11 @@ def client_address(peer: str, forwarded_for: Iterable[str], trusted: tuple[Netwo
             break
         address = hop
     return peer if address is None else str(address)
+
+
+@lru_cache(maxsize=ADDRESSES_MAX)
+def _written(peer: str) -> str:
+    return str(_parsed(peer) or peer)
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
