@@ -30,6 +30,7 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.access.agent import BACKEND
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims
@@ -150,10 +151,14 @@ async def the_world() -> AsyncIterator[World]:
     tokens = JwtTokens(KEY)
     remotes = _Remotes()
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
+    series = MemorySeries()
     ports = {
         "database": database,
         "leases": MemoryLeases(),
         "logs": MemoryLogs(),
+        "series_writer": series,
+        "series_reader": series,
+        "series_admin": series,
         "journal": MemoryJournal(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),

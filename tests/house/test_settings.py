@@ -69,7 +69,7 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
         "site.clickhouse_url",
         None,
         "clickhouse+native://u:p@h:9000/d",
-        "clickhouse+native://u:p@h:9000/d",
+        "http://u:p@h:8123/d",
         "postgresql://u:p@h/d",
     ),
     ("PU_SAVE_REPO_PATH", "site.save_repo_path", None, "repo_cache", "repo_cache", ANY_TEXT),

@@ -104,7 +104,12 @@ def monitoring_of(use: UseCases, settings: Settings, endpoint: Endpoint) -> Moni
         if not endpoint.is_listening:
             raise Unavailable("MQTT endpoint", "does not listen")
 
-    checks = {"database": answers, "journal": journal.check, "endpoint": listens}
+    checks = {
+        "database": answers,
+        "series": use.series_admin().check,
+        "journal": journal.check,
+        "endpoint": listens,
+    }
     measure = Measurements(endpoint, use.ingest(), journal, use.count_backlog())
     return Monitoring(
         CheckReadiness(checks),

@@ -10,9 +10,20 @@ import pytest
 from pepeunit.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.cli.accounts import StoredAccounts
-from pepeunit.entrypoints.cli.control import SOCKET, RemoteAccounts, serve_control
+from pepeunit.entrypoints.cli.control import (
+    SOCKET,
+    RemoteAccounts,
+    copy_running_series,
+    serve_control,
+)
 from pepeunit.entrypoints.cli.platform import AccountChange
 from pepeunit.ports.audit import AuditQuery
+
+
+async def copied(folder: Path) -> dict[str, int]:
+    if folder.name == "down":
+        raise Unavailable("ClickHouse", "does not answer")
+    return {"n_last_entry": len(folder.name)}
 
 
 @pytest.fixture(params=["short", "long"])
@@ -23,7 +34,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 async def test_accounts_are_reached_over_the_socket(folder: Path, accounts: StoredAccounts) -> None:
-    async with serve_control(folder, accounts):
+    async with serve_control(folder, accounts, copied):
         remote = RemoteAccounts(folder)
         assert remote.is_there()
         password = await remote.create("somebody", UserRole.ADMIN)
@@ -40,12 +51,12 @@ async def test_accounts_are_reached_over_the_socket(folder: Path, accounts: Stor
 
 
 async def test_only_the_owner_may_connect(tmp_path: Path, accounts: StoredAccounts) -> None:
-    async with serve_control(tmp_path, accounts):
+    async with serve_control(tmp_path, accounts, copied):
         assert (tmp_path / SOCKET).stat().st_mode & 0o777 == 0o600
 
 
 async def test_refusals_arrive_as_what_they_are(tmp_path: Path, accounts: StoredAccounts) -> None:
-    async with serve_control(tmp_path, accounts):
+    async with serve_control(tmp_path, accounts, copied):
         remote = RemoteAccounts(tmp_path)
         await remote.create("somebody", UserRole.USER)
         with pytest.raises(Conflict, match="login"):
@@ -58,7 +69,7 @@ async def test_refusals_arrive_as_what_they_are(tmp_path: Path, accounts: Stored
 
 
 async def test_logins_cannot_lead_elsewhere(tmp_path: Path, accounts: StoredAccounts) -> None:
-    async with serve_control(tmp_path, accounts):
+    async with serve_control(tmp_path, accounts, copied):
         with pytest.raises(NotFound):
             await RemoteAccounts(tmp_path).reset_password("a/../b?c#d")
 
@@ -70,8 +81,18 @@ async def test_the_socket_of_a_killed_process_is_replaced(
     left.bind(str(tmp_path / SOCKET))
     left.close()
     assert not RemoteAccounts(tmp_path).is_there()
-    async with serve_control(tmp_path, accounts):
+    async with serve_control(tmp_path, accounts, copied):
         assert RemoteAccounts(tmp_path).is_there()
+
+
+async def test_the_running_platform_copies_its_series(
+    tmp_path: Path, accounts: StoredAccounts
+) -> None:
+    """The embedded engine lets in one process alone."""
+    async with serve_control(tmp_path, accounts, copied):
+        assert await copy_running_series(tmp_path, Path("/some/folder")) == {"n_last_entry": 6}
+        with pytest.raises(Unavailable, match="ClickHouse: does not answer"):
+            await copy_running_series(tmp_path, Path("/some/down"))
 
 
 async def test_without_a_platform_the_client_says_where_it_asked(tmp_path: Path) -> None:
@@ -82,7 +103,7 @@ async def test_without_a_platform_the_client_says_where_it_asked(tmp_path: Path)
 async def test_changes_reach_the_running_platform_and_leave_audit_rows(
     tmp_path: Path, accounts: StoredAccounts
 ) -> None:
-    async with serve_control(tmp_path, accounts):
+    async with serve_control(tmp_path, accounts, copied):
         remote = RemoteAccounts(tmp_path)
         for login in ("anna", "bert"):
             await remote.create(login, UserRole.USER)

@@ -269,17 +269,3 @@ outbox = Table(
 )
 Index("outbox_create_index", outbox.c.create_datetime, outbox.c.uuid)
 Index("outbox_uuid_index", outbox.c.uuid)
-
-unit_logs = Table(
-    "unit_logs",
-    metadata,
-    _uuid("uuid"),
-    _uuid("unit_uuid"),
-    _text("level"),
-    _text("text"),
-    _time("create_datetime"),
-    _time("expiration_datetime"),
-    PrimaryKeyConstraint("uuid", name="unit_logs_pkey"),
-)
-Index("unit_logs_unit_index", unit_logs.c.unit_uuid, unit_logs.c.create_datetime, unit_logs.c.uuid)
-Index("unit_logs_expiration_index", unit_logs.c.expiration_datetime)

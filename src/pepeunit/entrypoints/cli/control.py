@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,20 +28,25 @@ from pepeunit.entrypoints.cli.platform import Account, AccountChange, Accounts
 SOCKET: Final = "control.sock"
 SOCKET_PATH_BYTES_MAX: Final = 107
 REQUEST_SECONDS_MAX: Final = 30.0
+COPY_SECONDS_MAX: Final = 7_200.0
 REQUEST_BYTES_MAX: Final = 16 * 1024
 STOP_SECONDS_MAX: Final = 1.0
 DEPENDENCY: Final = "the running platform"
+CopySeries = Callable[[Path], Awaitable[Mapping[str, int]]]
+"""Copies the stored series into files of a folder; rows by table."""
 LEAVES: Final = {leaf.__name__: leaf for leaf in (Invalid, Conflict, NotFound)}
 
 
 @asynccontextmanager
-async def serve_control(data_dir: Path, accounts: Accounts) -> AsyncIterator[None]:
+async def serve_control(
+    data_dir: Path, accounts: Accounts, copy_series: CopySeries
+) -> AsyncIterator[None]:
     """Listen on ``control.sock`` (0600) until the context ends; call it with the directory held.
 
     A socket left by a killed process is replaced. Raises ``OSError`` when the folder cannot hold
     a socket.
     """
-    door = ControlDoor(accounts)
+    door = ControlDoor(accounts, copy_series)
     app = web.Application(client_max_size=REQUEST_BYTES_MAX, middlewares=[_tell_refusals])
     app.add_routes(door.routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS_MAX)
@@ -64,6 +69,7 @@ async def serve_control(data_dir: Path, accounts: Accounts) -> AsyncIterator[Non
 @frozen
 class ControlDoor:
     accounts: Accounts
+    copy_series: CopySeries
 
     def routes(self) -> Sequence[web.RouteDef]:
         return (
@@ -71,6 +77,7 @@ class ControlDoor:
             web.post("/accounts", self.create),
             web.post("/passwords", self.reset_password),
             web.post("/changes", self.change),
+            web.post("/series", self.series),
         )
 
     async def everyone(self, _: web.Request) -> web.Response:
@@ -100,6 +107,11 @@ class ControlDoor:
         change = AccountChange(wanted["change"])
         await self.accounts.change(wanted["login"], change, wanted["transfer_to"])
         return web.json_response({})
+
+    async def series(self, request: web.Request) -> web.Response:
+        """Copy the stored series into a folder, for a backup; rows by table."""
+        folder = Path((await request.json())["folder"])
+        return web.json_response(dict(await self.copy_series(folder)))
 
 
 @web.middleware
@@ -133,17 +145,17 @@ class RemoteAccounts:
         return False
 
     async def create(self, login: str, role: UserRole) -> str:
-        told = await self._ask("POST", "/accounts", {"login": login, "role": role.value})
+        told = await _ask(self.data_dir, "POST", "/accounts", {"login": login, "role": role.value})
         return str(told["password"])
 
     async def reset_password(self, login: str) -> str:
-        return str((await self._ask("POST", "/passwords", {"login": login}))["password"])
+        return str((await _ask(self.data_dir, "POST", "/passwords", {"login": login}))["password"])
 
     async def change(
         self, login: str, change: AccountChange, transfer_to: str | None = None
     ) -> None:
         wanted = {"login": login, "change": change.value, "transfer_to": transfer_to}
-        await self._ask("POST", "/changes", wanted)
+        await _ask(self.data_dir, "POST", "/changes", wanted)
 
     async def everyone(self) -> Sequence[Account]:
         return [
@@ -153,24 +165,39 @@ class RemoteAccounts:
                 UserStatus(row["status"]),
                 datetime.fromisoformat(row["create_datetime"]),
             )
-            for row in await self._ask("GET", "/accounts")
+            for row in await _ask(self.data_dir, "GET", "/accounts")
         ]
 
-    async def _ask(self, method: str, path: str, body: object = None) -> Any:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS_MAX)
-        try:
-            with _short(self.data_dir) as name:
-                connector = aiohttp.UnixConnector(name)
-                async with (
-                    aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-                    session.request(method, f"http://control{path}", json=body) as answer,
-                ):
-                    if answer.status == 200:
-                        return await answer.json()
-                    told = await answer.json() if answer.status in (422, 503) else {}
-        except (OSError, aiohttp.ClientError, TimeoutError):
-            raise Unavailable(DEPENDENCY, f"does not answer on {self.data_dir / SOCKET}") from None
-        raise _refusal(told)
+
+async def copy_running_series(data_dir: Path, folder: Path) -> Mapping[str, int]:
+    """What the running platform stores of series, into files of a folder; rows by table."""
+    told: Mapping[str, int] = await _ask(
+        data_dir, "POST", "/series", {"folder": str(folder)}, COPY_SECONDS_MAX
+    )
+    return told
+
+
+async def _ask(
+    data_dir: Path,
+    method: str,
+    path: str,
+    body: object = None,
+    seconds: float = REQUEST_SECONDS_MAX,
+) -> Any:
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    try:
+        with _short(data_dir) as name:
+            connector = aiohttp.UnixConnector(name)
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+                session.request(method, f"http://control{path}", json=body) as answer,
+            ):
+                if answer.status == 200:
+                    return await answer.json()
+                told = await answer.json() if answer.status in (422, 503) else {}
+    except (OSError, aiohttp.ClientError, TimeoutError):
+        raise Unavailable(DEPENDENCY, f"does not answer on {data_dir / SOCKET}") from None
+    raise _refusal(told)
 
 
 def _refusal(told: dict[str, Any]) -> Exception:

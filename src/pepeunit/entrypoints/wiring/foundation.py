@@ -35,6 +35,10 @@ class Foundation(containers.DeclarativeContainer):
     sessions = ports.sessions
     publisher = ports.publisher
     logs = ports.logs
+    series_writer = ports.series_writer
+    series_reader = ports.series_reader
+    series_admin = ports.series_admin
+    copy_series = ports.copy_series
     domain = facts.provided.domain
     state_seconds = settings.provided.devices.state_send_interval_seconds
     sync_wait_seconds = settings.provided.git.sync_wait_seconds
