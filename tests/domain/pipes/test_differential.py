@@ -216,7 +216,7 @@ class Driven:
             self.dropped[node][reason] += count
         dump = memory.dump()
         loaded = NodeMemory.load(dump, memory.node, memory.generation, memory.compiled)
-        assert sorted(loaded.dump()[3]) == sorted(dump[3])
+        assert sorted(loaded.dump()[4]) == sorted(dump[4])
         self.memories[node] = loaded
 
     def close(self, now_ms: int) -> None:

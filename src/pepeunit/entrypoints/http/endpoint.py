@@ -32,7 +32,7 @@ from pepeunit.entrypoints.http.route import (
 )
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.spool import BodyTooLarge, Spool
-from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 COLLECTIONS: Final = {
