@@ -27,6 +27,7 @@ from uuid import UUID, uuid4
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.codecs.mqtt import encode as e
 from pepeunit.codecs.mqtt import packets as p
+from pepeunit.codecs.mqtt.stream import Decoder
 from pepeunit.codecs.mqtt.wire import VERSION_3
 from pepeunit.domain.access.agent import BACKEND, Agent
 from pepeunit.domain.access.tokens import UnitClaims
@@ -46,6 +47,7 @@ MIB = 1024 * 1024
 HOST = "127.0.0.1"
 PROJECT = "bench/fleet"
 BATCH = 500
+QOS = 1
 WAIT_SECONDS_MAX = 120.0
 SCHEMA = {
     "input_base_topic": ["update/pepeunit"],
@@ -75,16 +77,20 @@ def free_port() -> int:
 
 
 async def _device(port: int, domain: str, unit: str, token: str) -> float:
-    """When the unit's ``Update`` came."""
+    """When the unit's ``Update`` came; it is acknowledged."""
     reader, writer = await asyncio.open_connection(HOST, port)
     connect = p.Connect(p.CONNECT, VERSION_3, unit, True, 0, token, b"", None, {})
     writer.write(e.encode_connect(connect))
     assert await reader.readexactly(4) == b"\x20\x02\x00\x00"
     topic = f"{domain}/input_base_topic/{unit}/update/pepeunit"
-    writer.write(e.encode_subscribe(1, [p.Filter(topic, 0)]))
+    writer.write(e.encode_subscribe(1, [p.Filter(topic, QOS)]))
     assert (await reader.readexactly(5))[0] == 0x90
     DEVICES.append(writer)
-    assert (await reader.readexactly(1))[0] >> 4 == 3
+    decoder = Decoder(1 << 20, from_client=False, version=VERSION_3)
+    packets = []
+    while not packets:
+        packets = decoder.feed(await reader.read(65_536))
+    writer.write(e.encode_ack(p.PUBACK, packets[0][3]))
     return time.monotonic()
 
 
@@ -232,12 +238,15 @@ async def measure(up: Running, forge: Forge, units: int, connected: int) -> None
         took = time.monotonic() - began
         received, late = await _answer(ours, WAIT_SECONDS_MAX)
         watching.cancel()
+        async with use.database().read() as rows:
+            waiting = await rows.outbox.length()
         last = received[-1] - began
         print(f"{queued} units updated in {took:.1f} s: {queued / took:.0f} commands/s queued")
         print(
             f"{len(received)} of {connected} connected devices told after {last:.1f} s"
             f" ({late} missing): {len(received) / last:.0f} commands/s received"
         )
+        print(f"{waiting} commands in the outbox then, {units - connected} of devices away")
         growth = (max(peak, resident_bytes()) - before) / MIB
         print(f"memory {before / MIB:.0f} MiB before, {growth:.0f} MiB more at the highest")
         began = time.monotonic()

@@ -9,9 +9,11 @@ import pytest
 from attrs import evolve
 
 from pepeunit.domain.access.agent import AgentKind
+from pepeunit.domain.access.api_tokens import ApiToken
+from pepeunit.domain.access.restriction import TokenScope
 from pepeunit.domain.audit.entry import AuditEntry, Change, Deed, Outcome, Subject
 from pepeunit.domain.errors import Conflict
-from pepeunit.domain.ids import AuditId, InviteId, UserId
+from pepeunit.domain.ids import ApiTokenId, AuditId, InviteId, UnitId, UserId
 from pepeunit.domain.registries.credentials import CredentialStatus
 from pepeunit.domain.users.registration import Invite
 from pepeunit.domain.users.user import User
@@ -63,6 +65,48 @@ async def test_invites_are_found_by_digest_and_forgotten(database: Database) -> 
     async with database.begin() as tx:
         await tx.invites.delete(first.uuid)
         assert await tx.invites.get(first.uuid) is None
+
+
+def an_api_token(creator: User, digest: str, **given: object) -> ApiToken:
+    token = ApiToken(
+        ApiTokenId(uuid4()), digest, "abcd", "script", creator.uuid, TokenScope.READ, None, NOON
+    )
+    return evolve(token, **given)
+
+
+async def test_api_tokens_are_found_by_digest_used_and_forgotten(database: Database) -> None:
+    user, other = a_user(), a_user()
+    first = an_api_token(user, "a", units=frozenset({UnitId(uuid4()), UnitId(uuid4())}))
+    second = an_api_token(user, "b", create_datetime=LATER, scope=TokenScope.OWN)
+    expired = an_api_token(user, "c", expiration_datetime=NOON)
+    others = an_api_token(other, "d", expiration_datetime=LATER)
+    async with database.begin() as tx:
+        for person in (user, other):
+            await tx.users.put(person)
+        for token in (first, second, expired, others):
+            await tx.api_tokens.put(token)
+        assert await tx.api_tokens.purge(NOON) == 1
+    async with database.read() as rows:
+        assert await rows.api_tokens.by_digest("a") == first
+        assert await rows.api_tokens.by_digest("c") is None
+        assert await rows.api_tokens.get(others.uuid) == others
+        assert list(await rows.api_tokens.of_user(user.uuid)) == [second, first]
+        assert list(await rows.api_tokens.of_user(other.uuid)) == [others]
+    async with database.begin() as tx:
+        await tx.api_tokens.mark_use(first, LATER)
+        await tx.api_tokens.mark_use(first, LATER + timedelta(seconds=1))
+        used = evolve(first, last_use_datetime=LATER)
+        assert await tx.api_tokens.get(first.uuid) == used
+        await tx.api_tokens.mark_use(used, LATER + timedelta(hours=1))
+        await tx.api_tokens.delete(second.uuid)
+        assert [token.last_use_datetime for token in await tx.api_tokens.of_user(user.uuid)] == [
+            LATER + timedelta(hours=1)
+        ]
+        await tx.users.delete(user.uuid)
+        assert await tx.api_tokens.of_user(user.uuid) in ((), [])
+    with pytest.raises(Conflict, match="the user is gone"):
+        async with database.begin() as tx:
+            await tx.api_tokens.put(first)
 
 
 async def test_old_tokens_are_kept_and_found_when_they_run_out(database: Database) -> None:

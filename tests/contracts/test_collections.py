@@ -10,6 +10,7 @@ from attrs import evolve
 
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Conflict, Topic
+from pepeunit.domain.ids import NodeId
 from pepeunit.domain.nodes.node import NodeType
 from pepeunit.domain.registries.credentials import CredentialStatus
 from pepeunit.domain.units.update import UpdateProgress
@@ -300,3 +301,21 @@ async def test_deleting_upwards_ends_with_an_empty_house(database: Database) -> 
         assert await rows.census() == Census(1, 0, 0, 0, 0, 0)
         assert not await rows.permissions.exists(home.user.uuid, home.repo.uuid)
         assert list(await rows.registries.credentials(home.registry.uuid)) == []
+
+
+async def test_nodes_are_fetched_by_ids_and_permissions_by_who_holds_them(
+    database: Database,
+) -> None:
+    home, other = await stored(database), a_user()
+    row = a_permission(other.uuid, home.output.uuid)
+    async with database.begin() as tx:
+        await tx.users.put(other)
+        await tx.edges.put(an_edge(home.output, home.input))
+        await tx.permissions.put([row])
+    asked = [home.input.uuid, home.output.uuid, NodeId(uuid4())]
+    async with database.read() as rows:
+        found = await rows.nodes.get_many(asked)
+        assert list(found) == sorted([home.input, home.output], key=lambda node: node.uuid)
+        assert list(await rows.nodes.get_many([])) == []
+        assert await rows.permissions.held(other.uuid, asked) == {home.output.uuid}
+        assert await rows.permissions.held(home.unit.uuid, asked) == frozenset()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from uuid import uuid4
 
 from attrs import evolve
 
+from pepeunit.domain.ids import CommandId
 from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.ports.database import Database
 from tests.doubles.rows import (
@@ -75,7 +77,7 @@ async def test_the_newer_command_of_a_kind_replaces_the_older(database: Database
         await tx.outbox.delete([old.uuid])
         claimed = await tx.outbox.claim(NOON, later, 10)
         assert {command.payload for command in claimed} == {"new", "{}"}
-        assert {(command.attempts, command.retry_datetime) for command in claimed} == {(1, later)}
+        assert {(command.attempts, command.retry_datetime) for command in claimed} == {(0, later)}
         await tx.outbox.withdraw(other.unit_uuid, other.kind)
         await tx.outbox.withdraw(other.unit_uuid, other.kind)
         await tx.outbox.delete([new.uuid])
@@ -104,10 +106,33 @@ async def test_commands_are_claimed_oldest_first_and_when_they_are_due(database:
     async with database.begin() as tx:
         rest = await tx.outbox.claim(soon, later, 10)
         assert [command.uuid for command in rest] == [commands[1].uuid]
-        of_unit = await tx.outbox.claim(soon, later, 10, home.unit.uuid)
+        assert list(await tx.outbox.claim(soon, later, 10, home.unit.uuid)) == []
+        of_unit = await tx.outbox.claim(soon, later, 10, home.unit.uuid, early=True)
         assert [command.uuid for command in of_unit] == [commands[0].uuid, commands[1].uuid]
-        assert [command.attempts for command in of_unit] == [2, 2]
+        assert len(await tx.outbox.claim(later, later, 10, home.unit.uuid)) == 2
+        assert len(await tx.outbox.claim(soon, later, 10, early=True)) == 3
         assert len(await tx.outbox.claim(later, later, 10)) == 3
+
+
+async def test_attempts_are_counted_and_tell_what_may_be_withdrawn(database: Database) -> None:
+    home = await stored(database)
+    told, untold = a_command(home.unit), a_command(home.unit, kind=CommandKind.LOG_SYNC)
+    async with database.begin() as tx:
+        await tx.outbox.put_many([told, untold])
+        for _ in range(2):
+            await tx.outbox.count_attempt([told.uuid, CommandId(uuid4())])
+        await tx.outbox.count_attempt([])
+        claimed = await tx.outbox.claim(NOON, NOON, 10)
+        assert {command.kind: command.attempts for command in claimed} == {
+            told.kind: 2,
+            untold.kind: 0,
+        }
+        for command in (told, untold):
+            await tx.outbox.withdraw(command.unit_uuid, command.kind, attempted=True)
+        assert [one.kind for one in await tx.outbox.claim(NOON, NOON, 10)] == [untold.kind]
+        await tx.outbox.put(evolve(told, uuid=CommandId(uuid4())))
+        await tx.outbox.withdraw(told.unit_uuid, told.kind, attempted=True)
+        assert await tx.outbox.length() == 2
 
 
 async def test_two_claimers_never_get_one_command(database: Database) -> None:

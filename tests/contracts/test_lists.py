@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.permission import Permission, PermissionEntity
-from pepeunit.domain.access.policy import Resource
+from pepeunit.domain.access.policy import Action, Resource, may
+from pepeunit.domain.access.restriction import Restriction, TokenScope
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Invalid
@@ -57,9 +60,11 @@ class Undo(Exception):
 
 
 @asynccontextmanager
-async def town(database: Database, seed: int) -> AsyncIterator[tuple[Town, Transaction]]:
-    """A random town that is gone afterwards."""
-    built = Town.random(seed)
+async def town(
+    database: Database, seed: int, built: Town | None = None
+) -> AsyncIterator[tuple[Town, Transaction]]:
+    """A random town, or this one, that is gone afterwards."""
+    built = built or Town.random(seed)
     try:
         async with database.begin() as tx:
             await built.store(tx)
@@ -76,6 +81,22 @@ def agents(town: Town) -> list[Agent]:
         Agent.user(town.users[0].uuid, UserRole.ADMIN),
         *(Agent.user(user.uuid) for user in town.users),
         *(Agent.unit(unit.uuid) for unit in town.units[:3]),
+    ]
+
+
+def with_api_tokens(town: Town, seed: int) -> list[Agent]:
+    """The agents, and people behind tokens of every scope, some of them limited to units."""
+    dice = Random(seed)
+    units = [unit.uuid for unit in town.units]
+    limits = [None, frozenset(dice.sample(units, dice.randint(1, len(units))))]
+    people = [agent for agent in agents(town) if agent.user_id is not None]
+    return [
+        *agents(town),
+        *(
+            agent.restricted(Restriction(dice.choice(list(TokenScope)), limit))
+            for agent in people
+            for limit in limits
+        ),
     ]
 
 
@@ -107,6 +128,17 @@ async def test_rulings_11_an_edge_grants_the_same_as_a_row(database: Database, s
                 assert exists is ((agent.uuid, thing) in granted)
 
 
+async def turned(collection: Any, query: Any) -> tuple[Any, ...]:
+    """The items of every page of two, one after the other; each page knows how many there are."""
+    found: list[Any] = []
+    while True:
+        page = await collection.find(evolve(query, slice=Slice(len(found), 2)))
+        found += page.items
+        if len(found) >= page.count:
+            assert len(found) == page.count
+            return tuple(found)
+
+
 @EXAMPLES
 @given(seed=SEEDS, levels=LEVELS)
 async def test_rulings_7_a_list_shows_exactly_what_the_scope_admits(
@@ -115,7 +147,7 @@ async def test_rulings_7_a_list_shows_exactly_what_the_scope_admits(
     async with town(database, seed) as (built, tx):
         granted = {(row.agent_uuid, row.resource_uuid) for row in built.permissions}
         granted |= joined_by_edges(built)
-        for agent in agents(built):
+        for agent in with_api_tokens(built, seed):
             scope = Scope.of(agent, levels)
 
             def admitted(rows: Sequence[Repo | Unit | Node], scope: Scope = scope) -> set[UUID]:
@@ -127,6 +159,19 @@ async def test_rulings_7_a_list_shows_exactly_what_the_scope_admits(
                     )
                 }
 
+            def seen_singly(rows: Sequence[Repo | Unit | Node], agent: Agent = agent) -> set[UUID]:
+                wanted = frozenset(Visibility) if levels is None else levels
+                return {
+                    row.uuid
+                    for row in rows
+                    if row.visibility_level in wanted
+                    and may(
+                        agent,
+                        Action.SEE,
+                        row.resource(permitted=(agent.uuid, row.uuid) in granted),
+                    )
+                }
+
             repos = await tx.repos.find(RepoQuery(scope))
             units = await tx.units.find(UnitQuery(scope))
             nodes = await tx.nodes.find(NodeQuery(scope))
@@ -135,9 +180,19 @@ async def test_rulings_7_a_list_shows_exactly_what_the_scope_admits(
             with_nodes = {node.unit_uuid for node in built.nodes if node.uuid in seen}
             assert {row.uuid for row in repos.items} == admitted(built.repos)
             assert {row.uuid for row in units.items} == admitted(built.units)
-            assert {row.uuid for row in nodes.items} == seen
+            assert {row.uuid for row in nodes.items} == seen == seen_singly(built.nodes)
+            assert admitted(built.units) == seen_singly(built.units)
+            assert admitted(built.repos) == seen_singly(built.repos)
             assert {row.uuid for row in owners.items} == admitted(built.units) & with_nodes
             assert (repos.count, nodes.count) == (len(repos.items), len(nodes.items))
+            owning = UnitQuery(scope, owning=NodeQuery(scope))
+            for collection, whole, query in (
+                (tx.repos, repos, RepoQuery(scope)),
+                (tx.units, units, UnitQuery(scope)),
+                (tx.units, owners, owning),
+                (tx.nodes, nodes, NodeQuery(scope)),
+            ):
+                assert await turned(collection, query) == tuple(whole.items)
 
 
 @EXAMPLES
@@ -149,7 +204,7 @@ async def test_rulings_11_a_list_of_edges_shows_exactly_what_the_scope_admits(
         granted = {(row.agent_uuid, row.resource_uuid) for row in built.permissions}
         granted |= joined_by_edges(built)
         nodes = {node.uuid: node for node in built.nodes}
-        for agent in agents(built):
+        for agent in with_api_tokens(built, seed):
             scope = Scope.of(agent)
 
             def thing(uuid: UUID, scope: Scope = scope) -> Resource:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.policy import Resource
+from pepeunit.domain.access.restriction import Restriction, TokenScope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import NodeId, RepoId, UnitId, UserId
 from pepeunit.domain.nodes.node import Node, NodeType
@@ -36,6 +37,13 @@ AGENTS: dict[str, Agent] = {
     "backend": BACKEND,
 }
 
+PEOPLE = [agent for agent in AGENTS.values() if agent.user_id is not None]
+restrictions = st.builds(
+    Restriction,
+    st.sampled_from(TokenScope),
+    st.none() | st.frozensets(st.sampled_from([OWN_UNIT, OTHER_UNIT])),
+)
+api_agents = st.builds(Agent.restricted, st.sampled_from(PEOPLE), restrictions)
 uuids = st.uuids()
 agents = st.sampled_from(list(AGENTS.values()))
 visibilities = st.sampled_from(Visibility)

@@ -32,8 +32,6 @@ INNER = ["10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.16
         "https://host/a.git?x=.git",
         "https://host/a.git#.git",
         "https://host/a.git#",
-        "https://user:secret@host/a.git",
-        "https://@host/a.git",
         "https:///a.git",
         "https://ho st/a.git",
         "https://host/a\n.git",
@@ -51,6 +49,13 @@ INNER = ["10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.16
     ],
 )
 def test_a_repository_url_of_any_other_form_is_refused(url: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        repository_address(url)
+    assert refused.value.topic is Topic.REGISTRY
+
+
+@pytest.mark.parametrize("url", ["https://user:secret@host/a.git", "https://@host/a.git"])
+def test_w15_credentials_in_a_url_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(Invalid) as refused:
         repository_address(url)
     assert refused.value.topic is Topic.REGISTRY
@@ -122,7 +127,7 @@ def test_w15_one_inner_address_among_many_refuses_the_host() -> None:
     assert "10.0.0.7" not in str(refused.value)
 
 
-def test_http_is_only_for_listed_hosts() -> None:
+def test_rulings_24_http_is_only_for_listed_hosts() -> None:
     plain = repository_address("http://host/a.git")
     with pytest.raises(Invalid):
         HostRule().check(plain, ["1.1.1.1"], Topic.GIT)

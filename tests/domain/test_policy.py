@@ -61,11 +61,26 @@ MATRIX: list[tuple[Action, Visibility, dict[str, Any], str, str]] = [
     ),
     *(
         (
-            Action.OPERATE,
+            action,
             level,
             {},
             "y - - - y - - - -",
-            "4.3 getUnitEnv, firmware, storage: Y, itself",
+            "4.3 getUnitEnv, firmware, storage, commands: Y, itself",
+        )
+        for level in Visibility
+        for action in (Action.OPERATE, Action.LOOK_INTO, Action.TAKE_ENV, Action.STORE)
+    ),
+    *(
+        (Action.INSPECT, level, {}, "y - - - - - - - -", "rulings 13: Pipe config: creator")
+        for level in Visibility
+    ),
+    *(
+        (
+            Action.EXPLAIN,
+            level,
+            {},
+            "y y - - - - - - -",
+            "issue 5 part 4: the node's owner, and administrators, which is audited",
         )
         for level in Visibility
     ),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepeunit.domain.access.agent import Agent
+from pepeunit.domain.access.api_tokens import ApiToken
 from pepeunit.domain.access.policy import Resource, uses_bypass
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.audit.entry import MASK, MASKED, OBSERVED, TEXT_LENGTH_MAX, difference
@@ -79,7 +80,9 @@ def test_a_difference_masks_secrets_and_leaves_out_what_nobody_decided() -> None
 
 @pytest.mark.parametrize("names", [MASKED, OBSERVED])
 def test_every_special_field_of_the_audit_log_exists(names: frozenset[str]) -> None:
-    known = {one.name for kind in (User, Unit, Registry, Invite) for one in attrs.fields(kind)}
+    known = {
+        one.name for kind in (User, Unit, Registry, Invite, ApiToken) for one in attrs.fields(kind)
+    }
     assert names - {"sealed"} <= known
 
 

@@ -60,10 +60,10 @@ from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportPipeData
-from pepeunit.usecases.pipes.import_series import ImportPipeData
-from pepeunit.usecases.pipes.purge import PurgePipeData
-from pepeunit.usecases.pipes.read_series import ReadPipeData
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
 from pepeunit.usecases.pipes.rules import PipeRules
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
@@ -94,10 +94,12 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import StartRollout, UpdateFollowers
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -212,7 +214,9 @@ class Platform:
         database, clock = self.database, self.clock
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
         self.builder = Builder(clock, self.ids, self.default_pipe)
-        self.drain = DrainOutbox(database, self.broker, clock, DOMAIN)
+        self.drain = DrainOutbox(
+            database, self.broker, clock, DOMAIN, SettleCommands(database, clock)
+        )
         self.keyring = Keyring(
             database, self.cipher, {GitPlatform.GITLAB: self.host, GitPlatform.GITHUB: self.host}
         )
@@ -320,10 +324,10 @@ class Platform:
         self.check_pipe = CheckPipeConfig(rules, throttle, 60)
         self.set_pipe = SetPipeConfig(database, rules, self.pipeline, clock)
         self.get_pipe = GetPipeConfig(database, rules)
-        self.read_pipe = ReadPipeData(database, rules, series, clock)
-        self.export_pipe = ExportPipeData(database, rules, series, clock)
-        self.import_pipe = ImportPipeData(database, rules, series, series, self.pipeline, clock)
-        self.purge_pipe = PurgePipeData(database, rules, self.pipeline)
+        self.read_pipe = ReadSeries(database, rules, series, clock)
+        self.export_pipe = ExportSeries(database, rules, series, clock)
+        self.import_pipe = ImportSeries(database, rules, series, series, self.pipeline, clock)
+        self.purge_pipe = PurgeSeries(database, rules, self.pipeline)
         self.pipe_drops = ReadPipeDrops(database, rules, self.pipeline)
 
     def _wire_accounts(self) -> None:
@@ -337,6 +341,11 @@ class Platform:
         self.revoke_invite = RevokeInvite(database)
         self.delete_user = DeleteUser(database, self.builder, self.drain, self.broker, self.logs)
         self.list_audit = ListAudit(database)
+        self.create_api_token = CreateApiToken(
+            database, self.throttle, clock, self.ids, self.ids.secret, 10
+        )
+        self.list_api_tokens = ListApiTokens(database)
+        self.revoke_api_token = RevokeApiToken(database)
 
     async def entries(self) -> list[AuditEntry]:
         """The audit log, oldest first."""

@@ -6,9 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
-from attrs import define, evolve
+from attrs import define, evolve, field, frozen
 
 from pepeunit.adapters.memory.broker import MemoryBroker
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
@@ -23,11 +24,13 @@ from pepeunit.domain.registries.registry import GitPlatform, SyncStatus
 from pepeunit.domain.registries.version import Asset, Releases, Sha
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.units.update import UpdateStatus
-from pepeunit.ports.database import Transaction
+from pepeunit.ports.database import Database, Transaction
+from pepeunit.ports.publisher import Receipt
 from pepeunit.usecases.registries.recover import RecoverSyncs
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import RETRY_SECONDS
 from pepeunit.usecases.updates.programs import Program
+from pepeunit.usecases.updates.settle_commands import ATTEMPTS_MAX
 from pepeunit.usecases.updates.update_repo import BulkUpdate, UpdateRepoUnits
 from tests.usecases.platform import INTERVAL, Platform, program
 
@@ -106,6 +109,110 @@ async def test_rulings_22_a_command_is_not_sent_twice_before_its_retry(
     assert await platform.drain() == 1
 
 
+async def test_rulings_22_a_command_stays_until_the_device_acknowledges_it(
+    platform: Platform, owner: Agent
+) -> None:
+    _, unit = await a_unit(platform, owner)
+    platform.broker.listening.add(unit)
+    platform.broker.silent.add(unit)
+    await platform.send_command(owner, unit, CommandKind.ENV_UPDATE)
+    assert len(platform.sent()) == len(await platform.outbox()) == 1
+    await platform.send_command(owner, unit, CommandKind.LOG_SYNC)
+    assert [word for word, _ in platform.sent()] == ["env_update", "log_sync"]
+    platform.broker.silent.clear()
+    await platform.presence.listening(Agent.unit(unit))
+    assert [word for word, _ in platform.sent()][2:] == ["env_update", "log_sync"]
+    assert await platform.outbox() == []
+
+
+async def test_rulings_22_the_sweep_sends_again_what_was_not_acknowledged(
+    platform: Platform, owner: Agent
+) -> None:
+    _, unit = await a_unit(platform, owner)
+    platform.broker.listening.add(unit)
+    platform.broker.silent.add(unit)
+    await platform.send_command(owner, unit, CommandKind.ENV_UPDATE)
+    platform.clock.move(RETRY_SECONDS - 1)
+    assert await platform.drain() == 0
+    platform.clock.move(1)
+    assert await platform.drain() == 1
+
+
+async def test_rulings_22_two_drains_at_once_send_a_command_once(
+    platform: Platform, owner: Agent
+) -> None:
+    _, unit = await a_unit(platform, owner)
+    await platform.send_command(owner, unit, CommandKind.ENV_UPDATE)
+    platform.broker.published.clear()
+    platform.broker.listening.add(unit)
+    drain = evolve(platform.drain, database=PausingDatabase(platform.database))
+    await asyncio.gather(*(drain.again(unit) for _ in range(4)), drain())
+    assert [word for word, _ in platform.sent()] == ["env_update"]
+
+
+async def test_rulings_22_a_program_that_never_acknowledges_is_not_told_for_ever(
+    platform: Platform, owner: Agent
+) -> None:
+    """It restarts on the command: every connection would bring the next restart."""
+    _, unit = await a_unit(platform, owner)
+    for _ in range(ATTEMPTS_MAX):  # while it is away nothing counts
+        await platform.send_command(owner, unit, CommandKind.ENV_UPDATE)
+        platform.clock.move(RETRY_SECONDS)
+        await platform.drain()
+    platform.broker.published.clear()
+    platform.broker.listening.add(unit)
+    platform.broker.silent.add(unit)
+    for _ in range(ATTEMPTS_MAX + 2):
+        await platform.presence.listening(Agent.unit(unit))
+    assert len(platform.sent()) == ATTEMPTS_MAX
+    assert await platform.outbox() == []
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+async def test_rulings_22_a_reported_success_stands_for_the_acknowledgement_of_an_update(
+    platform: Platform, owner: Agent, was_told: bool
+) -> None:
+    _, unit = await a_unit(platform, owner)
+    if was_told:
+        platform.broker.listening.add(unit)
+        platform.broker.silent.add(unit)
+    await platform.send_command(owner, unit, UPDATE)
+    await platform.report(unit, (await platform.row(unit)).built_commit)
+    assert await status(platform, unit) is UpdateStatus.SUCCESS
+    assert len(await platform.outbox()) == (0 if was_told else 1)
+
+
+async def test_a_broker_that_cannot_say_who_hears_settles_with_its_own_receipt(
+    platform: Platform, owner: Agent
+) -> None:
+    _, unit = await a_unit(platform, owner)
+    elsewhere = BrokerElsewhere()
+    drain = evolve(platform.drain, publisher=elsewhere)
+    await evolve(platform.send_command, drain=drain)(owner, unit, CommandKind.ENV_UPDATE)
+    assert len(await platform.outbox()) == 1
+    for receipt in elsewhere.owed:
+        receipt.taken()
+    await drain.settle()
+    assert await platform.outbox() == []
+
+
+async def test_rulings_22_a_store_that_is_down_forgets_no_acknowledgement(
+    platform: Platform, owner: Agent
+) -> None:
+    _, unit = await a_unit(platform, owner)
+    elsewhere = BrokerElsewhere()
+    drain = evolve(platform.drain, publisher=elsewhere)
+    await evolve(platform.send_command, drain=drain)(owner, unit, CommandKind.ENV_UPDATE)
+    elsewhere.owed[0].taken()
+    down = DownDatabase()
+    drain.settle.database, back = down, drain.settle.database
+    with pytest.raises(Unavailable):
+        await drain.settle()
+    drain.settle.database = back
+    await drain.settle()
+    assert await platform.outbox() == []
+
+
 async def test_a_broker_that_is_down_loses_no_command(platform: Platform, owner: Agent) -> None:
     _, unit = await a_unit(platform, owner)
     platform.broker.is_down = True
@@ -114,6 +221,39 @@ async def test_a_broker_that_is_down_loses_no_command(platform: Platform, owner:
     platform.broker.listening.add(unit)
     await platform.presence.listening(Agent.unit(unit))
     assert [word for word, _ in platform.sent()] == ["env_update"]
+
+
+@define(eq=False)
+class BrokerElsewhere(MemoryBroker):
+    """It takes messages, and does not know who hears them."""
+
+    owed: list[Receipt] = field(factory=list)
+
+    async def publish(
+        self, topic: str, payload: bytes, qos: int = 1, receipt: Receipt | None = None
+    ) -> int | None:
+        assert receipt is not None
+        self.owed.append(receipt)
+        return None
+
+
+@frozen
+class PausingDatabase:
+    """Others have their turn after each commit, as with a real store."""
+
+    inner: Database
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        async with self.inner.begin() as tx:
+            yield tx
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+class DownDatabase(MemoryDatabase):
+    def begin(self) -> Any:
+        raise Unavailable("database", "gone")
 
 
 class KilledError(BaseException):
@@ -126,9 +266,11 @@ class DyingBroker(MemoryBroker):
 
     takes_it: bool = False
 
-    async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
+    async def publish(
+        self, topic: str, payload: bytes, qos: int = 1, receipt: Receipt | None = None
+    ) -> int | None:
         if self.takes_it:
-            await super().publish(topic, payload, qos)
+            await super().publish(topic, payload, qos, receipt)
         raise KilledError
 
 
@@ -155,9 +297,13 @@ class QuickDevice(MemoryBroker):
     platform: Platform | None = None
     unit: UnitId | None = None
 
-    async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
+    async def publish(
+        self, topic: str, payload: bytes, qos: int = 1, receipt: Receipt | None = None
+    ) -> int | None:
         assert self.platform is not None and self.unit is not None
         await self.platform.report(self.unit, json.loads(payload)["PU_COMMIT_VERSION"])
+        assert receipt is not None
+        receipt.taken()
         return 1
 
 

@@ -16,7 +16,7 @@ import json
 import struct
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -102,8 +102,9 @@ def pack_memory(dump: MemoryDump) -> bytes:
 
 def unpack_memory(packed: bytes) -> MemoryDump:
     """The memory again. Raises ``ValueError`` for bytes that are none."""
-    last_ms, last_value, seq, windows = json.loads(packed)
-    return last_ms, last_value, seq, tuple(tuple(window) for window in windows)
+    last_ms, last_value, seq, window_seq, windows, closed = json.loads(packed)
+    opened: Any = tuple(tuple(window) for window in windows)
+    return last_ms, last_value, seq, window_seq, opened, cast("Any", tuple(closed))
 
 
 def _rows(rows: Any) -> list[Any]:

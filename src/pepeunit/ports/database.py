@@ -7,6 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from pepeunit.ports.api_tokens import ApiTokens
 from pepeunit.ports.audit import Audit
 from pepeunit.ports.invites import Invites
 from pepeunit.ports.nodes import Edges, Nodes
@@ -59,6 +60,8 @@ class Collections(Protocol):
     def invites(self) -> Invites: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def api_tokens(self) -> ApiTokens: ...
 
     async def census(self) -> Census: ...
 
@@ -78,7 +81,8 @@ class Transaction(Collections, Protocol):
 
 
 class Database(Protocol):
-    """Raises ``Unavailable("PostgreSQL", ...)`` from either when the store is down."""
+    """Raises ``Unavailable("PostgreSQL", ...)`` when the store is down: ``begin`` at once,
+    ``read`` at its first statement."""
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
 

@@ -51,6 +51,10 @@ class EdgeQuery:
 class Nodes(Protocol):
     async def get(self, uuid: NodeId, *, for_update: bool = False) -> Node | None: ...
 
+    async def get_many(self, uuids: Collection[NodeId]) -> Sequence[Node]:
+        """Those of them that exist, in the order of their ids."""
+        ...
+
     async def find(self, query: NodeQuery) -> Page[Node]: ...
 
     async def of_unit(self, unit: UnitId) -> Sequence[Node]:

@@ -20,17 +20,30 @@ class Outbox(Protocol):
         ...
 
     async def claim(
-        self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
+        self,
+        now: datetime,
+        retry: datetime,
+        limit: int,
+        unit: UnitId | None = None,
+        *,
+        early: bool = False,
     ) -> Sequence[PendingCommand]:
         """Up to ``limit`` commands due at ``now``, oldest first, of one unit or of all.
 
-        Each is marked as attempted and not due again before ``retry``, so that two processes
-        never send one command at once. With ``unit`` given, commands not yet due count too.
+        None is due again before ``retry``, so that two processes never send one command at once;
+        ``early`` takes those that are not due too.
         """
         ...
 
-    async def withdraw(self, unit: UnitId, kind: CommandKind) -> None:
-        """Drop what waits of this kind, if anything: it is no longer true."""
+    async def count_attempt(self, uuids: Sequence[CommandId]) -> None:
+        """Each of them that is still there was on its way to a connected device once more."""
+        ...
+
+    async def withdraw(self, unit: UnitId, kind: CommandKind, *, attempted: bool = False) -> None:
+        """Drop what waits of this kind, if anything: it is no longer true.
+
+        ``attempted``: only if a device was given it before.
+        """
         ...
 
     async def delete(self, uuids: Sequence[CommandId]) -> None: ...

@@ -36,6 +36,10 @@ class Permissions(Protocol):
         """The row that joins the two; not what an edge gives."""
         ...
 
+    async def held(self, agent: UUID, resources: Collection[UUID]) -> frozenset[UUID]:
+        """Those of the resources that a row joins to the agent; not what edges give."""
+        ...
+
     async def find(self, query: PermissionQuery) -> Page[Permission]:
         """Each agent once: its row, or else the right an edge gives it."""
         ...

@@ -27,6 +27,11 @@ class UserQuery:
 class Users(Protocol):
     async def get(self, uuid: UserId, *, for_update: bool = False) -> User | None: ...
 
+    async def recall(self, uuid: UserId) -> User | None:
+        """The same outside a transaction, where it may be a second old if another process changed
+        the row. What this process changes is seen at once."""
+        ...
+
     async def by_login(self, login: str) -> User | None: ...
 
     async def find(self, query: UserQuery) -> Page[User]: ...
@@ -44,7 +49,8 @@ class Users(Protocol):
         ...
 
     async def delete(self, uuid: UserId) -> None:
-        """Delete the row with its registry credentials, edges, permissions and invites; its
+        """Delete the row with its registry credentials, edges, permissions, invites and API
+        tokens; its
         registries stay and belong to nobody. Raises ``Conflict`` (topic entity) while repos,
         units or nodes are the user's."""
         ...

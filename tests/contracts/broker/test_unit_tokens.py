@@ -2,65 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
-
-import pytest
-from attrs import frozen
-
-from pepeunit.domain.access.agent import Agent
-from pepeunit.domain.ids import UnitId
 from pepeunit.domain.users.user import UserRole
-from pepeunit.entrypoints.devices.endpoint import Endpoint
-from pepeunit.entrypoints.devices.exchange import Exchange
-from pepeunit.entrypoints.devices.platform import Platform as EndpointPlatform
 from tests.contracts.broker.clients import BareClient
-from tests.contracts.broker.world import ROOMY
-from tests.usecases.platform import DOMAIN, Platform, program
+from tests.contracts.broker.served import Served, aside
+from tests.usecases.platform import DOMAIN
 
-T = TypeVar("T")
 BAD_CREDENTIALS = 4
-
-
-async def aside(work: Callable[[], T]) -> T:
-    """A blocking client's work, while the endpoint goes on in this loop."""
-    return await asyncio.to_thread(work)
-
-
-@frozen
-class Served:
-    platform: Platform
-    port: int
-    owner: Agent
-    unit: UnitId
-
-    async def code(
-        self, token: str, client: BareClient | None = None, client_id: str | None = None
-    ) -> int:
-        """The answer to a CONNECT, under the unit's own client id unless another is given."""
-        with BareClient(self.port) as passing:
-            asking = client or passing
-            answer = await aside(lambda: asking.connect(client_id or str(self.unit), token))
-            return int(answer.code)
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    exchange = Exchange()
-    platform = Platform(broker=exchange)
-    platform.remote.push(program(), tag="v1")
-    endpoint = Endpoint(
-        exchange,
-        EndpointPlatform(platform.admit, platform.authorize, platform.receive, platform.presence),
-        ROOMY,
-    )
-    await endpoint.start("127.0.0.1", 0)
-    owner = await platform.user("owner")
-    unit = await platform.unit(owner, await platform.repo(owner))
-    yield Served(platform, endpoint.port, owner, unit)
-    await endpoint.stop()
-    await platform.close()
 
 
 async def test_w10_a_rotation_reaches_the_device_and_its_next_connection_ends_the_old_token(

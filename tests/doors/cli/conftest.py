@@ -32,6 +32,7 @@ from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.updates.build import Builder
 from pepeunit.usecases.updates.drain_outbox import DrainOutbox
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.users.administrators import ChangeRole
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
@@ -50,7 +51,7 @@ def accounts() -> Iterator[StoredAccounts]:
     broker, logs = MemoryBroker(), MemoryLogs()
     database = RecordingDatabase(MemoryDatabase(), clock, uuid4)
     passwords = Argon2Passwords("salt", Argon2Cost(1, 64, 1))
-    drain = DrainOutbox(database, broker, clock, "iot.example")
+    drain = DrainOutbox(database, broker, clock, "iot.example", SettleCommands(database, clock))
     yield StoredAccounts(
         SignUp(database, passwords, clock, uuid4),
         ResetPassword(database, passwords, new_secret),

@@ -15,6 +15,7 @@ from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.version import Asset, Commit, Releases, Sha, TreeEntry
 from pepeunit.ports.archives import Archive, ArchiveFormat
 from pepeunit.ports.mirrors import Progress
+from pepeunit.ports.publisher import Receipt
 from pepeunit.ports.web import Write
 
 OLD, NEW = Sha("a" * 40), Sha("b" * 40)
@@ -108,8 +109,12 @@ class Broker:
 
     published: list[tuple[str, bytes]] = field(factory=list)
 
-    async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
+    async def publish(
+        self, topic: str, payload: bytes, qos: int = 1, receipt: Receipt | None = None
+    ) -> int | None:
         self.published.append((topic, payload))
+        if receipt is not None:
+            receipt.taken()
         return 1
 
     async def kick(self, unit: UnitId) -> None: ...

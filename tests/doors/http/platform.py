@@ -22,7 +22,9 @@ from pepeunit.codecs.rest.instance import FeatureFlagsModel
 from pepeunit.domain.pipes.config import PAYLOAD_BYTES_MAX
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
+from pepeunit.entrypoints.http.access import AccessDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
+from pepeunit.entrypoints.http.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
@@ -40,12 +42,14 @@ from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.usecases.access.authenticate import Authenticate
+from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
 from pepeunit.usecases.audit.read_audit import ListAudit
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
+from pepeunit.usecases.nodes.check_links import CheckLinks
 from pepeunit.usecases.nodes.edit_node import EditNode
 from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
@@ -55,10 +59,10 @@ from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportPipeData
-from pepeunit.usecases.pipes.import_series import ImportPipeData
-from pepeunit.usecases.pipes.purge import PurgePipeData
-from pepeunit.usecases.pipes.read_series import ReadPipeData
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
 from pepeunit.usecases.pipes.rules import PipeRules
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
@@ -101,6 +105,7 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.update_repo import (
     BulkUpdate,
     StartRollout,
@@ -109,6 +114,7 @@ from pepeunit.usecases.updates.update_repo import (
 )
 from pepeunit.usecases.updates.update_unit import UpdateUnit
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -160,7 +166,6 @@ class Platform:
     pipeline: MemoryPipeline = field(factory=MemoryPipeline)
     pipes_enabled: bool = True
     default_pipe: str | None = None
-    csv_bytes_max: int = 64 * 1024 * 1024
 
     @property
     def database(self) -> RecordingDatabase:
@@ -185,7 +190,9 @@ class Platform:
         announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
         builder = Builder(clock, uuid4, self.default_pipe)
-        drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
+        drain = DrainOutbox(
+            database, self.broker, clock, FACTS.domain, SettleCommands(database, clock)
+        )
         update_unit = UpdateUnit(database, programs, builder, announce)
         move = MoveUnits(programs, builder, announce, clock)
         advance = AdvanceRollout(database, programs, move, drain, MemoryLeases(), clock)
@@ -193,6 +200,13 @@ class Platform:
         followers = UpdateFollowers(database, programs, start, advance, move, drain)
         return [
             self._accounts(builder, drain),
+            ApiTokenDoor(
+                CreateApiToken(
+                    database, MemoryThrottle(TRIES, 300, clock), clock, uuid4, new_secret, TRIES
+                ),
+                ListApiTokens(database),
+                RevokeApiToken(database),
+            ),
             self._users(),
             self._registries(keyring, followers),
             RepoDoor(
@@ -233,6 +247,11 @@ class Platform:
                 delete_permission=DeletePermission(database, self.broker),
             ),
             self._pipes(),
+            AccessDoor(
+                ExplainAccess(database, FACTS.domain),
+                ListAccess(database, FACTS.domain),
+                CheckLinks(database),
+            ),
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),
         ]
@@ -244,12 +263,11 @@ class Platform:
             check_config=CheckPipeConfig(rules, MemoryThrottle(CHECKS, 60, clock), CHECKS),
             set_config=SetPipeConfig(database, rules, self.pipeline, clock),
             get_config=GetPipeConfig(database, rules),
-            read_data=ReadPipeData(database, rules, series, clock),
-            export_data=ExportPipeData(database, rules, series, clock),
-            import_data=ImportPipeData(database, rules, series, series, self.pipeline, clock),
-            purge_data=PurgePipeData(database, rules, self.pipeline),
+            read_data=ReadSeries(database, rules, series, clock),
+            export_data=ExportSeries(database, rules, series, clock),
+            import_data=ImportSeries(database, rules, series, series, self.pipeline, clock),
+            purge_data=PurgeSeries(database, rules, self.pipeline),
             read_drops=ReadPipeDrops(database, rules, self.pipeline),
-            csv_bytes_max=self.csv_bytes_max,
         )
 
     def _accounts(self, builder: Builder, drain: DrainOutbox) -> AccountDoor:

@@ -40,6 +40,10 @@ TOKENLESS = {
 REQUESTS: Mapping[tuple[str, str], Ask] = {
     ("POST", "/users/invites"): Ask("root", "/users/invites", {}),
     ("DELETE", "/users/invites/{uuid}"): Ask("root", "/users/invites/{invite}"),
+    ("POST", "/users/api_tokens"): Ask(
+        "alice", "/users/api_tokens", {"name": "backup", "scope": "read"}
+    ),
+    ("DELETE", "/users/api_tokens/{uuid}"): Ask("alice", "/users/api_tokens/{api_token}"),
     ("PATCH", "/users/role/{uuid}"): Ask("root", "/users/role/{bert}", {"role": "Admin"}),
     ("POST", "/users/sign_out_everywhere"): Ask("bert", "/users/sign_out_everywhere"),
     ("POST", "/users/sign_out/{uuid}"): Ask("root", "/users/sign_out/{bert}"),
@@ -208,6 +212,8 @@ async def things(life) -> dict[str, str]:
     nodes = (await life.done("GET", f"/unit_nodes?unit_uuid={lamp['uuid']}", "alice"))["unit_nodes"]
     users = (await life.done("GET", "/users", "alice"))["users"]
     invite = await life.done("POST", "/users/invites", "root", json={})
+    token_body = {"name": "old", "scope": "own"}
+    made = await life.done("POST", "/users/api_tokens", "alice", json=token_body)
     other = await life.unit(lamp["repo_uuid"], name="other")
     path = f"/unit_nodes?unit_uuid={other['uuid']}&type=Input"
     (socket,) = (await life.done("GET", path, "alice"))["unit_nodes"]
@@ -234,6 +240,7 @@ async def things(life) -> dict[str, str]:
         "registry": repo["repository_registry_uuid"],
         "private_registry": private["uuid"],
         "invite": invite["uuid"],
+        "api_token": made["api_token"]["uuid"],
         "other_input": socket["uuid"],
         "other": other["uuid"],
         "export": json.dumps(export | {"edges": []}),
@@ -292,6 +299,7 @@ async def test_rulings_8_every_changing_route_leaves_a_row(life, things, route):
     assert entry.address == "127.0.0.1"
     assert entry.outcome.value == "Done"
     told = repr(entry)
+    assert "token" not in reply.content.decode() or "pu_" not in told
     for secret in (PASSWORD, "Another-horse2", "glpat-right", "a secret state", "argon2"):
         assert secret not in told
     if route[1].startswith("/permission"):

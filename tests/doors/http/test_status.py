@@ -33,6 +33,8 @@ POST   /users/invites                                       -  -  -  -  -  ok -
 DELETE /users/invites/{absent}                              -  -  -  -  -  2  -
 DELETE /users/{alice}?transfer_to={absent}                  -  -  3  -  -  3  -
 DELETE /users/{absent}                                      -  -  -  -  -  2  -
+GET    /users/api_tokens                                    -  ok ok -  -  ok -
+DELETE /users/api_tokens/{absent}                           -  2  2  -  -  2  -
 GET    /audit                                               -  ok ok -  -  ok -
 PATCH  /users/{absent}                                      -  ok ok -  -  ok -
 PATCH  /users/me                                            -  ok ok -  -  ok -
@@ -84,6 +86,15 @@ GET    /unit_nodes/{absent}                                 2  2  2  2  2  2  -
 PATCH  /unit_nodes/{input}                                  -  -  ok -  -  -  -
 PATCH  /unit_nodes/set_state_input/{input}                  -  -  ok ok -  -  -
 PATCH  /unit_nodes/set_state_input/{output}                 -  8  8  8  8  8  -
+GET    /unit_nodes/access/{input}                           ok ok ok ok ok ok -
+GET    /unit_nodes/access/{absent}                          2  2  2  2  2  2  -
+GET    /unit_nodes/access/{input}?agent_type=User&agent_uuid={alice} - - ok - - ok -
+GET    /unit_nodes/access/{input}?agent_type=User&agent_uuid={absent} - - 2 - - 2 -
+GET    /unit_nodes/access/{input}?agent_type=Repo&agent_uuid={absent} 4 4 4 4 4 4 -
+GET    /unit_nodes/access/{input}?agent_type=User           4  4  4  4  4  4  4
+GET    /unit_nodes/access_list/{input}                      -  -  ok -  -  ok -
+GET    /unit_nodes/access_list/{absent}                     -  2  2  -  -  2  -
+GET    /units/link_check                                    -  ok ok -  -  ok -
 GET    /unit_nodes/edges                                    ok ok ok ok ok ok -
 DELETE /unit_nodes/delete_unit_node_edge?{ends} - 2 2 - - 2 -
 DELETE /unit_nodes/delete_unit_node_edge?{absent_ends} - 2 2 - - 2 -

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field, frozen
 
+from pepeunit.adapters.memory.api_tokens import MemoryApiTokens
 from pepeunit.adapters.memory.audit import MemoryAudit
 from pepeunit.adapters.memory.invites import MemoryInvites
 from pepeunit.adapters.memory.nodes import MemoryEdges, MemoryNodes
@@ -38,6 +39,7 @@ class _Transaction:
     rollouts: MemoryRollouts
     invites: MemoryInvites
     audit: MemoryAudit
+    api_tokens: MemoryApiTokens
 
     @classmethod
     def over(cls, view: View) -> _Transaction:
@@ -55,6 +57,7 @@ class _Transaction:
             MemoryRollouts(view),
             MemoryInvites(view),
             MemoryAudit(view),
+            MemoryApiTokens(view),
         )
 
     async def census(self) -> Census:

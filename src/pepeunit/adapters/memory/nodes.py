@@ -70,6 +70,10 @@ class MemoryNodes:
     async def get(self, uuid: NodeId, *, for_update: bool = False) -> Node | None:
         return self.view.locked(for_update=for_update).nodes.get(uuid)
 
+    async def get_many(self, uuids: Collection[NodeId]) -> Sequence[Node]:
+        nodes = self.view.world.nodes
+        return [nodes[uuid] for uuid in sorted(set(uuids)) if uuid in nodes]
+
     async def find(self, query: NodeQuery) -> Page[Node]:
         rows = matching_nodes(self.view.world, query)
         return page(rows, query.order, query.slice, _KEYS)

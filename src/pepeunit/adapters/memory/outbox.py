@@ -29,30 +29,39 @@ class MemoryOutbox:
             await self.put(command)
 
     async def claim(
-        self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
+        self,
+        now: datetime,
+        retry: datetime,
+        limit: int,
+        unit: UnitId | None = None,
+        *,
+        early: bool = False,
     ) -> Sequence[PendingCommand]:
         outbox = self.view.for_writing().outbox
         due = sorted(
             (
                 command
                 for command in outbox.values()
-                if command.unit_uuid == unit
-                or (
-                    unit is None
-                    and (command.retry_datetime is None or command.retry_datetime <= now)
-                )
+                if unit in (None, command.unit_uuid)
+                and (early or command.retry_datetime is None or command.retry_datetime <= now)
             ),
             key=lambda command: (command.create_datetime, command.uuid),
         )
-        claimed = [
-            evolve(command, attempts=command.attempts + 1, retry_datetime=retry)
-            for command in due[:limit]
-        ]
+        claimed = [evolve(command, retry_datetime=retry) for command in due[:limit]]
         outbox.update({(command.unit_uuid, command.kind): command for command in claimed})
         return claimed
 
-    async def withdraw(self, unit: UnitId, kind: CommandKind) -> None:
-        self.view.for_writing().outbox.pop((unit, kind), None)
+    async def count_attempt(self, uuids: Sequence[CommandId]) -> None:
+        outbox, counted = self.view.for_writing().outbox, set(uuids)
+        for key, command in outbox.items():
+            if command.uuid in counted:
+                outbox[key] = evolve(command, attempts=command.attempts + 1)
+
+    async def withdraw(self, unit: UnitId, kind: CommandKind, *, attempted: bool = False) -> None:
+        outbox = self.view.for_writing().outbox
+        found = outbox.get((unit, kind))
+        if found is not None and (found.attempts or not attempted):
+            del outbox[unit, kind]
 
     async def delete(self, uuids: Sequence[CommandId]) -> None:
         outbox = self.view.for_writing().outbox

@@ -54,6 +54,10 @@ class MemoryPermissions:
     async def stored(self, agent: UUID, resource: UUID) -> Permission | None:
         return self.view.world.permissions.get((agent, resource))
 
+    async def held(self, agent: UUID, resources: Collection[UUID]) -> frozenset[UUID]:
+        rows = self.view.world.permissions
+        return frozenset(uuid for uuid in resources if (agent, uuid) in rows)
+
     async def find(self, query: PermissionQuery) -> Page[Permission]:
         world, resource = self.view.world, query.resource_uuid
         found = {

@@ -32,6 +32,9 @@ class MemoryUsers:
     async def get(self, uuid: UserId, *, for_update: bool = False) -> User | None:
         return self.view.locked(for_update=for_update).users.get(uuid)
 
+    async def recall(self, uuid: UserId) -> User | None:
+        return await self.get(uuid)
+
     async def by_login(self, login: str) -> User | None:
         folded = login.lower()
         users = self.view.world.users.values()
@@ -86,6 +89,8 @@ class MemoryUsers:
             del world.edges[edge.uuid]
         for invite in [one for one in world.invites.values() if one.creator_uuid == uuid]:
             del world.invites[invite.uuid]
+        for token in [one for one in world.api_tokens.values() if one.creator_uuid == uuid]:
+            del world.api_tokens[token.uuid]
         forget_permissions(world, {uuid})
         world.users.pop(uuid, None)
 

@@ -9,10 +9,12 @@ import attrs
 from attrs import define, field, frozen
 
 from pepeunit.codecs.text import require_storable
+from pepeunit.domain.access.api_tokens import ApiToken
 from pepeunit.domain.access.permission import Permission
 from pepeunit.domain.audit.entry import AuditEntry
 from pepeunit.domain.errors import Conflict, Topic
 from pepeunit.domain.ids import (
+    ApiTokenId,
     AuditId,
     EdgeId,
     InviteId,
@@ -68,6 +70,7 @@ class World:
     members: dict[tuple[RolloutId, UnitId], Member] = field(factory=dict)
     invites: dict[InviteId, Invite] = field(factory=dict)
     audit: dict[AuditId, AuditEntry] = field(factory=dict)
+    api_tokens: dict[ApiTokenId, ApiToken] = field(factory=dict)
 
     numbers: dict[str, int] = field(factory=dict)
     """The last number each sequence gave."""

@@ -32,19 +32,23 @@ def _claiming(*clauses: Any) -> Any:
     return (
         update(outbox)
         .where(tuple_(outbox.c.unit_uuid, outbox.c.kind).in_(select(due.c.unit_uuid, due.c.kind)))
-        .values(attempts=outbox.c.attempts + 1, retry_datetime=bindparam("retry"))
+        .values(retry_datetime=bindparam("retry"))
         .returning(*outbox.c)
     )
 
 
-_CLAIM_DUE: Final = _claiming(
-    or_(outbox.c.retry_datetime.is_(None), outbox.c.retry_datetime <= bindparam("now"))
-)
-_CLAIM_OF_UNIT: Final = _claiming(outbox.c.unit_uuid == bindparam("unit"))
+_IS_DUE: Final = or_(outbox.c.retry_datetime.is_(None), outbox.c.retry_datetime <= bindparam("now"))
+_OF_UNIT: Final = outbox.c.unit_uuid == bindparam("unit")
+_CLAIMS: Final = {
+    (False, False): _claiming(_IS_DUE),
+    (False, True): _claiming(),
+    (True, False): _claiming(_OF_UNIT, _IS_DUE),
+    (True, True): _claiming(_OF_UNIT),
+}
+"""By whether it is of one unit, and whether early."""
 
-_WITHDRAW: Final = delete(outbox).where(
-    outbox.c.unit_uuid == bindparam("unit"), outbox.c.kind == bindparam("kind")
-)
+_WITHDRAW: Final = delete(outbox).where(_OF_UNIT, outbox.c.kind == bindparam("kind"))
+_WITHDRAW_ATTEMPTED: Final = _WITHDRAW.where(outbox.c.attempts > 0)
 
 
 def to_command(row: Any) -> PendingCommand:
@@ -87,19 +91,34 @@ class PostgresOutbox:
             await self.statements.write(_PUT, [to_row(command) for command in commands])
 
     async def claim(
-        self, now: datetime, retry: datetime, limit: int, unit: UnitId | None = None
+        self,
+        now: datetime,
+        retry: datetime,
+        limit: int,
+        unit: UnitId | None = None,
+        *,
+        early: bool = False,
     ) -> Sequence[PendingCommand]:
         parameters: dict[str, Any] = {"retry": retry, "limit": limit}
-        if unit is None:
-            found = await self.statements.write(_CLAIM_DUE, {**parameters, "now": now})
-        else:
-            found = await self.statements.write(_CLAIM_OF_UNIT, {**parameters, "unit": unit})
+        if unit is not None:
+            parameters["unit"] = unit
+        if not early:
+            parameters["now"] = now
+        found = await self.statements.write(_CLAIMS[unit is not None, early], parameters)
         return sorted(
             map(to_command, found), key=lambda command: (command.create_datetime, command.uuid)
         )
 
-    async def withdraw(self, unit: UnitId, kind: CommandKind) -> None:
-        await self.statements.write(_WITHDRAW, {"unit": unit, "kind": kind.value})
+    async def count_attempt(self, uuids: Sequence[CommandId]) -> None:
+        await self.statements.write(
+            update(outbox)
+            .where(one_of(outbox.c.uuid, uuids))
+            .values(attempts=outbox.c.attempts + 1)
+        )
+
+    async def withdraw(self, unit: UnitId, kind: CommandKind, *, attempted: bool = False) -> None:
+        statement = _WITHDRAW_ATTEMPTED if attempted else _WITHDRAW
+        await self.statements.write(statement, {"unit": unit, "kind": kind.value})
 
     async def delete(self, uuids: Sequence[CommandId]) -> None:
         await self.statements.write(delete(outbox).where(one_of(outbox.c.uuid, uuids)))

@@ -1,10 +1,11 @@
-"""The tables of invites and of the audit log."""
+"""The tables of invites, API tokens and the audit log."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     DateTime,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 from pepeunit.adapters.postgres.tables import JsonText, metadata
 
 CREATOR: Final = ForeignKey("users.uuid", name="invites_creator_fkey", ondelete="CASCADE")
+HOLDER: Final = ForeignKey("users.uuid", name="api_tokens_creator_fkey", ondelete="CASCADE")
 
 invites = Table(
     "invites",
@@ -33,6 +35,24 @@ invites = Table(
     UniqueConstraint("digest", name="invites_digest_unique"),
 )
 Index("invites_creator_index", invites.c.creator_uuid)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("uuid", Uuid, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("creator_uuid", Uuid, HOLDER, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("units", ARRAY(Uuid), nullable=True),
+    Column("create_datetime", DateTime(timezone=True), nullable=False),
+    Column("expiration_datetime", DateTime(timezone=True), nullable=True),
+    Column("last_use_datetime", DateTime(timezone=True), nullable=True),
+    PrimaryKeyConstraint("uuid", name="api_tokens_pkey"),
+    UniqueConstraint("digest", name="api_tokens_digest_unique"),
+)
+Index("api_tokens_creator_index", api_tokens.c.creator_uuid)
 
 # Rows outlive what they tell of, hence no foreign keys.
 audit = Table(

@@ -9,6 +9,8 @@ from uuid import UUID
 from attrs import asdict, frozen
 
 from pepeunit.codecs.rest.json_text import naive_utc
+from pepeunit.domain.access.api_tokens import ApiToken
+from pepeunit.domain.access.restriction import TokenScope
 from pepeunit.domain.users.registration import Invite
 from pepeunit.domain.users.user import User, UserRole, UserStatus
 
@@ -79,3 +81,45 @@ def invite_model(invite: Invite) -> InviteModel:
 
 def new_invite_model(invite: Invite, text: str) -> NewInviteModel:
     return NewInviteModel(**asdict(invite_model(invite)), invite=text)
+
+
+@frozen
+class ApiTokenModel:
+    """``hint`` is the last letters of the token before its checksum."""
+
+    uuid: UUID
+    name: str
+    hint: str
+    scope: TokenScope
+    unit_uuids: Sequence[UUID] | None
+    create_datetime: datetime
+    expiration_datetime: datetime | None
+    last_use_datetime: datetime | None
+
+
+@frozen
+class NewApiTokenModel:
+    """``token`` is what a script sends; it is shown this once."""
+
+    api_token: ApiTokenModel
+    token: str
+
+
+@frozen
+class ApiTokensModel:
+    count: int
+    api_tokens: Sequence[ApiTokenModel]
+
+
+def api_token_model(token: ApiToken) -> ApiTokenModel:
+    expires, used = token.expiration_datetime, token.last_use_datetime
+    return ApiTokenModel(
+        uuid=token.uuid,
+        name=token.name,
+        hint=token.hint,
+        scope=token.scope,
+        unit_uuids=None if token.units is None else sorted(token.units),
+        create_datetime=naive_utc(token.create_datetime),
+        expiration_datetime=None if expires is None else naive_utc(expires),
+        last_use_datetime=None if used is None else naive_utc(used),
+    )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from attrs import evolve, field, frozen
 
+from pepeunit.domain.access.restriction import Restriction
 from pepeunit.domain.ids import UnitId, UserId
 from pepeunit.domain.users.user import UserRole
 
@@ -24,7 +25,8 @@ class Agent:
 
     ``token_id`` is the ``jti`` of the user token in use, so that a password change can keep
     the caller's own session (rulings 17). ``name`` is what people call the agent, for records
-    alone: two agents that differ in it are the same one.
+    alone: two agents that differ in it are the same one. ``restriction`` is that of the API token
+    in use: with one, an administrator is a user like any other.
     """
 
     kind: AgentKind
@@ -32,6 +34,7 @@ class Agent:
     role: UserRole = UserRole.USER
     token_id: str | None = None
     name: str = field(default="", eq=False)
+    restriction: Restriction | None = None
 
     @property
     def user_id(self) -> UserId | None:
@@ -43,7 +46,11 @@ class Agent:
 
     @property
     def is_admin(self) -> bool:
-        return self.kind is AgentKind.USER and self.role is UserRole.ADMIN
+        is_user = self.kind is AgentKind.USER and self.restriction is None
+        return is_user and self.role is UserRole.ADMIN
+
+    def restricted(self, restriction: Restriction) -> Agent:
+        return evolve(self, restriction=restriction)
 
     def named(self, name: str) -> Agent:
         return evolve(self, name=name)

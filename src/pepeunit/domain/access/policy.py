@@ -13,9 +13,11 @@ from typing import Final
 from attrs import evolve, frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.restriction import TokenScope
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.errors import Forbidden, NotFound
 from pepeunit.domain.ids import UnitId, UserId
+from pepeunit.domain.users.user import UserRole
 
 
 class Action(enum.Enum):
@@ -24,8 +26,16 @@ class Action(enum.Enum):
     SEE = "see"
     CHANGE = "change"
     """Owner operations: edit, delete, save an env, start a repo-wide update."""
+    INSPECT = "inspect"
+    """What of a thing only its owner reads: pipe config, rollouts, who may see it."""
+    LOOK_INTO = "look into"
+    """What a unit may also read of itself: schema, versions, stored state, logs."""
+    TAKE_ENV = "take the env of"
+    """Env and archives, which hold the unit's token."""
+    STORE = "store the state of"
     OPERATE = "operate"
-    """What a unit may also do with itself: env, archives, schema, storage, commands, logs."""
+    """Send commands; a unit may to itself."""
+    EXPLAIN = "explain the access to"
     BUILD_FROM = "build units from"
     USE_REMOTE = "use the remote of"
     """Sync a registry and create repos on it."""
@@ -128,10 +138,19 @@ def _subscribes(agent: Agent, thing: Resource) -> bool:
     return agent.kind in (AgentKind.UNIT, AgentKind.BACKEND) and _sees(agent, thing)
 
 
+def _explains(agent: Agent, thing: Resource) -> bool:
+    return _owns(agent, thing) or agent.is_admin
+
+
 _RULES: Final[dict[Action, Callable[[Agent, Resource], bool]]] = {
     Action.SEE: _sees,
     Action.CHANGE: _owns,
+    Action.INSPECT: _owns,
+    Action.LOOK_INTO: _owns_or_is_it,
+    Action.TAKE_ENV: _owns_or_is_it,
+    Action.STORE: _owns_or_is_it,
     Action.OPERATE: _owns_or_is_it,
+    Action.EXPLAIN: _explains,
     Action.BUILD_FROM: _user_it_is_shown_to,
     Action.USE_REMOTE: _has_the_remote,
     Action.READ_HISTORY: _reads_history,
@@ -144,23 +163,51 @@ _RULES: Final[dict[Action, Callable[[Agent, Resource], bool]]] = {
 }
 
 
+_NEEDS: Final[dict[Action, TokenScope]] = {
+    Action.SEE: TokenScope.READ,
+    Action.READ_HISTORY: TokenScope.READ,
+    Action.INSPECT: TokenScope.READ,
+    Action.LOOK_INTO: TokenScope.READ,
+    Action.EXPLAIN: TokenScope.READ,
+    Action.OPERATE: TokenScope.CONTROL,
+    Action.SET_INPUT: TokenScope.CONTROL,
+    Action.CHANGE: TokenScope.OWN,
+    Action.TAKE_ENV: TokenScope.OWN,
+    Action.STORE: TokenScope.OWN,
+    Action.BUILD_FROM: TokenScope.OWN,
+    Action.USE_REMOTE: TokenScope.OWN,
+    Action.LINK_INPUT: TokenScope.OWN,
+    Action.LINK_OUTPUT: TokenScope.OWN,
+}
+"""The least scope of an API token for each action; what is not here no API token does."""
+
+
+def _token_lets(agent: Agent, action: Action, thing: Resource) -> bool:
+    limit = agent.restriction
+    if limit is None:
+        return True
+    needed = _NEEDS.get(action)
+    return needed is not None and limit.scope.holds(needed) and limit.reaches(thing.unit)
+
+
 def may(agent: Agent, action: Action, thing: Resource) -> bool:
-    """Whether the policy lets the agent do this."""
-    return _RULES[action](agent, thing)
+    """Whether the policy lets the agent do this; an API token only ever takes rights away."""
+    return _token_lets(agent, action, thing) and _RULES[action](agent, thing)
 
 
-def uses_bypass(agent: Agent, thing: Resource) -> bool:
-    """Whether an administrator sees this by his role alone, which is recorded (rulings 8)."""
-    return agent.is_admin and not _is_shown(agent, thing)
+def uses_bypass(agent: Agent, thing: Resource, action: Action = Action.SEE) -> bool:
+    """Whether an administrator may by his role alone, which is recorded (rulings 8)."""
+    return agent.is_admin and not may(evolve(agent, role=UserRole.USER), action, thing)
 
 
 def require(agent: Agent, action: Action, thing: Resource) -> None:
     """Raise ``NotFound`` for what the agent does not see, ``Forbidden`` for what it may not do."""
     if may(agent, action, thing):
         return
-    if not _sees(agent, thing):
+    if not may(agent, Action.SEE, thing):
         raise NotFound(f"{thing.name} not found")
-    raise Forbidden(f"you may not {action.value} this {thing.name}")
+    who = "you" if _token_lets(agent, action, thing) else "this API token"
+    raise Forbidden(f"{who} may not {action.value} this {thing.name}")
 
 
 def require_kind(agent: Agent, *kinds: AgentKind) -> None:
@@ -170,6 +217,22 @@ def require_kind(agent: Agent, *kinds: AgentKind) -> None:
         raise Forbidden(f"only a {wanted} may do this, you are a {agent.kind.value}")
 
 
+def require_person(agent: Agent) -> None:
+    """Raise ``Forbidden`` for an API token: accounts, tokens, credentials and who may see what
+    are for people who signed in."""
+    if agent.restriction is not None:
+        raise Forbidden("no API token may do this: sign in")
+
+
+def require_scope(agent: Agent, needed: TokenScope) -> None:
+    """The same for an API token without that scope, and for one that is limited to units: for
+    operations that are about no one thing."""
+    limit = agent.restriction
+    if limit is not None and not (limit.units is None and limit.scope.holds(needed)):
+        raise Forbidden("this API token may not do this")
+
+
 def require_admin(agent: Agent) -> None:
+    require_person(agent)
     if not agent.is_admin:
         raise Forbidden("only an administrator may do this")

@@ -19,6 +19,7 @@ class Scope:
 
     ``permitted_agent`` admits rows that a permission or an edge joins to that agent (rulings 11),
     ``owner`` rows it created, ``unit`` the unit itself and its nodes, ``everything`` every row.
+    ``within`` leaves of all that only these units and their nodes: the limit of an API token.
     """
 
     public: bool = True
@@ -28,6 +29,7 @@ class Scope:
     unit: UnitId | None = None
     everything: bool = False
     levels: frozenset[Visibility] = frozenset(Visibility)
+    within: frozenset[UnitId] | None = None
 
     @classmethod
     def of(cls, agent: Agent, levels: frozenset[Visibility] | None = None) -> Self:
@@ -42,18 +44,25 @@ class Scope:
             owner=agent.user_id,
             unit=agent.unit_id,
             levels=wanted,
+            within=None if agent.restriction is None else agent.restriction.units,
         )
 
     def admits_link(self, output: Resource, input_: Resource) -> bool:
         """Whether a list shows an edge between two nodes: both are seen, or one is the owner's,
         who must find it to cut it (rulings 1 and 11)."""
-        if self.owner is not None and self.owner in (output.creator, input_.creator):
+        ends = (output, input_)
+        if self.owner is not None and any(
+            self.owner == end.creator and self._reaches(end) for end in ends
+        ):
             return True
-        return self.admits(output) and self.admits(input_)
+        return all(self.admits(end) for end in ends)
+
+    def _reaches(self, thing: Resource) -> bool:
+        return self.within is None or thing.unit in self.within
 
     def admits(self, thing: Resource) -> bool:
         """Whether a list under this scope shows the row; ``thing.permitted`` is about its agent."""
-        if thing.visibility not in self.levels:
+        if thing.visibility not in self.levels or not self._reaches(thing):
             return False
         return (
             self.everything

@@ -20,6 +20,8 @@ MASKED: Final = frozenset({"password_hash", "kept_token_id", "digest", "sealed"}
 OBSERVED: Final = frozenset(
     {
         "last_update_datetime",
+        # an API token
+        "last_use_datetime",
         # a registry after a sync
         "releases",
         "local_repository_size",

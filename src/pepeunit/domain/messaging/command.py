@@ -35,7 +35,10 @@ _WORDS = {
 
 @frozen
 class PendingCommand:
-    """A command in the outbox (rulings 22). A newer one of the same kind replaces it."""
+    """A command in the outbox (rulings 22). A newer one of the same kind replaces it.
+
+    ``attempts`` counts how often it was on its way to a connected device.
+    """
 
     uuid: CommandId
     unit_uuid: UnitId

@@ -63,6 +63,7 @@ class Journey:
         program = self.folder / "program"
         self.tell.step(f"The device starts from its archive: python main.py in {program}")
         async with run_device(program, self.tell.device) as device:
+            await device.says("connected", STEP_SECONDS_MAX)
             await self._reports(unit, first)
             await self._set_input(unit, device)
             await self._obey(unit, device)

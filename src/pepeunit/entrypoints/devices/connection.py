@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN: Final[Any] = object()
 DISCONNECT_WITH_WILL: Final = 0x04
+FAILURES_FROM: Final = 0x80
 
 
 class Connection(Channel):
@@ -211,7 +212,9 @@ class Connection(Channel):
 
     def _take_ack(self, session: Session, ack: p.Ack) -> None:
         if ack.head == p.PUBACK:
-            if not session.acknowledge(ack.packet_id, self._loop.time()):
+            is_refused = ack.reason >= FAILURES_FROM
+            now = self._loop.time()
+            if not session.acknowledge(ack.packet_id, now, is_refused=is_refused):
                 self.spend(1)
         elif ack.head == p.PUBREL:
             known = session.unreleased.pop(ack.packet_id, None)

@@ -12,7 +12,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import UnitId
 from pepeunit.entrypoints.devices.counters import Counters
 from pepeunit.entrypoints.devices.session import Message, Session, Subject, Subscription
-from pepeunit.ports.publisher import Publisher
+from pepeunit.ports.publisher import Publisher, Receipt
 from pepeunit.ports.sessions import Sessions
 
 BROKER: Final = "mqtt endpoint"
@@ -35,9 +35,10 @@ class Exchange(Publisher, Sessions):
         self.on_recheck: Callable[[], None] | None = None
         self._sessions: dict[Subject, dict[str, Session]] = {}
 
-    async def publish(self, topic: str, payload: bytes, qos: int = 1) -> int | None:
-        """Hand one message to the subscribers of exactly this topic; returns how many connected
-        ones took it.
+    async def publish(
+        self, topic: str, payload: bytes, qos: int = 1, receipt: Receipt | None = None
+    ) -> int | None:
+        """Hand one message to the subscribers of exactly this topic.
 
         Sessions without a connection get a QoS 1 message queued, in memory, and do not count: a
         crash would lose it (rulings 22). Raises Unavailable for a topic longer than MQTT can carry.
@@ -45,14 +46,11 @@ class Exchange(Publisher, Sessions):
         raw = topic.encode()
         if len(raw) > STRING_BYTES_MAX:
             raise Unavailable(BROKER, "topic too long")
-        message, now_seconds = Message(raw, payload, qos), asyncio.get_running_loop().time()
-        return sum(
-            session.deliver(message, subscription, now_seconds) and session.wire is not None
-            for session, subscription in list(self.routes.get(raw, {}).items())
-        )
+        message = Message(raw, payload, qos, receipt=receipt)
+        return self.forward(message, asyncio.get_running_loop().time())
 
     def forward(self, message: Message, now_seconds: float) -> int:
-        """How many sessions the message was handed to or queued for."""
+        """How many connected sessions the message is now on its way to."""
         route = self.routes.get(message.topic)
         if route is None:
             return 0

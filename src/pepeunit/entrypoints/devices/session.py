@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.messaging.topic import BaseDirection, BaseTopic, ParsedTopic
 from pepeunit.entrypoints.devices.counters import Counters
 from pepeunit.entrypoints.devices.limits import Limits
+from pepeunit.ports.publisher import Receipt
 
 Subject = tuple[AgentKind, UUID | None]
 PACKET_ID_MAX = 65_535
@@ -59,7 +61,7 @@ class Subscription(NamedTuple):
 class Message:
     """One message on its way to subscribers; ``expires_at`` is loop time."""
 
-    __slots__ = ("expires_at", "payload", "properties", "publisher", "qos", "topic")
+    __slots__ = ("expires_at", "payload", "properties", "publisher", "qos", "receipt", "topic")
 
     def __init__(
         self,
@@ -70,11 +72,13 @@ class Message:
         properties: Mapping[int, Any] | None = None,
         publisher: Session | None = None,
         now_seconds: float = 0.0,
+        receipt: Receipt | None = None,
     ) -> None:
         self.topic = topic
         self.payload = payload
         self.qos = qos
         self.publisher = publisher
+        self.receipt = receipt
         self.properties: dict[int, Any] = {}
         self.expires_at: float | None = None
         if properties:
@@ -82,6 +86,10 @@ class Message:
             expiry = properties.get(Property.MESSAGE_EXPIRY)
             if expiry is not None:
                 self.expires_at = now_seconds + expiry
+
+    def was_taken(self) -> None:
+        if self.receipt is not None:
+            self.receipt.taken()
 
     def is_expired(self, now_seconds: float) -> bool:
         return self.expires_at is not None and self.expires_at <= now_seconds
@@ -145,7 +153,7 @@ class Session:
         )
 
     def deliver(self, message: Message, subscription: Subscription, now_seconds: float) -> bool:
-        """True if the message was handed to the connection or queued."""
+        """True if the message is now on its way to a connected client."""
         if subscription.no_local and message.publisher is self:
             return False
         wire = self.wire
@@ -158,14 +166,19 @@ class Session:
                 self._counters.dropped_messages += 1
                 return False
             return self._send(wire, message, subscription, 0, now_seconds)
+        if message.receipt is not None and self._is_on_its_way(message.receipt):
+            return False
         if wire is not None and not self._queue and self._has_window(wire):
             return self._send_new(wire, message, subscription, now_seconds)
-        return self._enqueue(message, subscription)
+        return self._enqueue(message, subscription) and wire is not None
 
-    def acknowledge(self, packet_id: int, now_seconds: float) -> bool:
-        """The client has taken a QoS 1 message; the next one may go. False if none was owed."""
-        if self._inflight.pop(packet_id, None) is None:
+    def acknowledge(self, packet_id: int, now_seconds: float, *, is_refused: bool = False) -> bool:
+        """The client is done with a QoS 1 message; the next one may go. False if none was owed."""
+        sent = self._inflight.pop(packet_id, None)
+        if sent is None:
             return False
+        if not is_refused:
+            sent[0].was_taken()
         self.drain(now_seconds)
         return True
 
@@ -196,6 +209,10 @@ class Session:
         for packet_id, (message, _) in list(self._inflight.items()):
             if message.topic == topic and self.wire is None:
                 del self._inflight[packet_id]
+
+    def _is_on_its_way(self, receipt: Receipt) -> bool:
+        waiting = chain(self._inflight.values(), self._queue)
+        return any(message.receipt == receipt for message, _ in waiting)
 
     def _has_window(self, wire: Wire) -> bool:
         return len(self._inflight) < wire.inflight_max and wire.is_writable
@@ -264,4 +281,6 @@ class Session:
             return False
         wire.write(packet)
         self._counters.delivered_messages += 1
+        if not packet_id:
+            message.was_taken()
         return True

@@ -11,8 +11,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
-from attrs import frozen
+from attrs import define, field, frozen
 
+from pepeunit.codecs.bearer import presented_token
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.multipart import read_file_part
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
@@ -31,11 +32,12 @@ from pepeunit.entrypoints.http.route import (
 )
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.spool import BodyTooLarge, Spool
-from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 COLLECTIONS: Final = {
     "users/invites": "invites",
+    "users/api_tokens": "api_tokens",
     "users": "users",
     "repository_registry": "registries",
     "repos": "repos",
@@ -43,7 +45,7 @@ COLLECTIONS: Final = {
     "unit_nodes": "nodes",
 }
 """By the first words of a path: what the ``uuid`` in it is one of."""
-TOKEN_HEADER: Final = "x-auth-token"  # noqa: S105 the name of a header, not a secret
+JSON: Final = {"Content-Type": "application/json"}
 
 
 Authentication = Callable[[str | None], Awaitable[Agent]]
@@ -55,8 +57,23 @@ def asked_from(request: web.Request, site: Site) -> str:
     return client_address(request.remote or "", forwarded, site.trusted_proxies)
 
 
+@define
+class Body:
+    """The last answer and its bytes: a model is frozen, so the same one is written alike."""
+
+    answer: object = None
+    content: bytes = b"null"
+
+    def of(self, answer: object) -> bytes:
+        if answer is not self.answer:
+            self.content, self.answer = dump(answer), answer
+        return self.content
+
+
 @frozen
 class Endpoint:
+    """``body`` is for operations without parameters alone: it keeps what they answer."""
+
     route: Route
     authenticate: Authentication
     lists: UnlimitedLists
@@ -64,12 +81,13 @@ class Endpoint:
     spool: Spool
     site: Site
     acts: RecordActs
+    body: Body = field(init=False, factory=Body, eq=False, repr=False)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         route = self.route
         agent = ANONYMOUS
         if route.reads_token:
-            agent = await self.authenticate(request.headers.get(TOKEN_HEADER))
+            agent = await self.authenticate(presented_token(request.headers))
         parts = await self._decode(request, agent)
         async with self._spooled(request, agent) as spooled:
             answer = await self._answer(request, agent, parts | spooled)
@@ -93,7 +111,7 @@ class Endpoint:
         if not route.is_spooled or route.file_part is None:
             yield {}
             return
-        bytes_max = route.body_bytes_max or self.site.limits.body_bytes_max
+        bytes_max = route.body_bytes_max or self.site.limits.spooled_bytes_max
         async with self.spool.take(request, agent, route.file_part, bytes_max) as file:
             yield {"file": SpooledUpload(file)}
 
@@ -195,9 +213,8 @@ class Endpoint:
             )
         if self.route.answer is NoneType:
             return web.Response(status=self.route.status)
-        return web.Response(
-            body=dump(answer), status=self.route.status, content_type="application/json"
-        )
+        body = dump(answer) if self.route.parts else self.body.of(answer)
+        return web.Response(body=body, status=self.route.status, headers=JSON)
 
 
 def _read_body(content_type: str, body: bytes, declared: type) -> Any:

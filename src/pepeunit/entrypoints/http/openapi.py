@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import attrs
 
+from pepeunit.codecs.bearer import TOKEN_HEADER
 from pepeunit.codecs.rest.requests import Paged
 from pepeunit.codecs.rest.strict import INTEGER_MAX, resolved_fields
 from pepeunit.codecs.rest.violations import Violation
-from pepeunit.entrypoints.http.endpoint import TOKEN_HEADER
 from pepeunit.entrypoints.http.route import File, Pieces, Route, Stream
 from pepeunit.entrypoints.http.schema import Components, Schema
 from pepeunit.entrypoints.http.site import Site
@@ -53,6 +53,7 @@ def openapi_document(routes: Iterable[Route], site: Site, version: str) -> dict[
             "schemas": components.schemas,
             "securitySchemes": {
                 "token": {"type": "apiKey", "in": "header", "name": TOKEN_HEADER},
+                "api_token": {"type": "http", "scheme": "bearer"},
             },
         },
     }
@@ -68,7 +69,7 @@ def _operation(route: Route, components: Components, site: Site) -> dict[str, An
             *_query_parameters(route, components, site),
         ],
         "responses": _responses(route, components),
-        "security": [{}, {"token": []}] if route.reads_token else [],
+        "security": [{}, {"token": []}, {"api_token": []}] if route.reads_token else [],
     }
     if route.notes:
         operation["description"] = route.notes

@@ -6,10 +6,13 @@ from dependency_injector import providers
 
 from pepeunit.domain.users.registration import Registration
 from pepeunit.entrypoints.wiring.programs import ProgramUseCases
+from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
+from pepeunit.usecases.nodes.check_links import CheckLinks
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.users.administrators import ChangeRole
+from pepeunit.usecases.users.api_tokens import CreateApiToken, ListApiTokens, RevokeApiToken
 from pepeunit.usecases.users.block_user import BlockUser, UnblockUser
 from pepeunit.usecases.users.delete_user import DeleteUser
 from pepeunit.usecases.users.edit_user import EditUser
@@ -97,6 +100,19 @@ class PeopleUseCases(ProgramUseCases):
         new_secret=ProgramUseCases.new_secret,
     )
 
+    # API tokens
+    create_api_token = One(
+        CreateApiToken,
+        database=ProgramUseCases.database,
+        throttle=ProgramUseCases.ports.throttle,
+        clock=ProgramUseCases.clock,
+        new_uuid=ProgramUseCases.new_uuid,
+        new_secret=ProgramUseCases.new_secret,
+        tries_max=ProgramUseCases.settings.provided.people.login_tries_max,
+    )
+    list_api_tokens = One(ListApiTokens, database=ProgramUseCases.database)
+    revoke_api_token = One(RevokeApiToken, database=ProgramUseCases.database)
+
     # permissions
     create_permission = One(
         CreatePermission,
@@ -108,3 +124,10 @@ class PeopleUseCases(ProgramUseCases):
     delete_permission = One(
         DeletePermission, database=ProgramUseCases.database, sessions=ProgramUseCases.sessions
     )
+
+    # what permissions and links come to
+    explain_access = One(
+        ExplainAccess, database=ProgramUseCases.database, domain=ProgramUseCases.domain
+    )
+    list_access = One(ListAccess, database=ProgramUseCases.database, domain=ProgramUseCases.domain)
+    check_links = One(CheckLinks, database=ProgramUseCases.database)

@@ -38,6 +38,7 @@ from pepeunit.usecases.updates.drain_outbox import DrainOutbox
 from pepeunit.usecases.updates.move_units import MoveUnits
 from pepeunit.usecases.updates.programs import Programs
 from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule, SteerRollout
+from pepeunit.usecases.updates.settle_commands import SettleCommands
 from pepeunit.usecases.updates.sweep import SweepUpdates
 from pepeunit.usecases.updates.update_repo import (
     BulkUpdate,
@@ -81,12 +82,14 @@ class ProgramUseCases(Foundation):
         new_uuid=Foundation.new_uuid,
         default_pipe=providers.Callable(default_pipe, Foundation.settings),
     )
+    settle_commands = One(SettleCommands, database=Foundation.database, clock=Foundation.clock)
     drain = One(
         DrainOutbox,
         database=Foundation.database,
         publisher=Foundation.publisher,
         clock=Foundation.clock,
         domain=Foundation.domain,
+        settle=settle_commands,
     )
     update_unit = One(
         UpdateUnit,

@@ -8,10 +8,16 @@ from datetime import datetime
 from attrs import frozen
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
+from pepeunit.domain.access.api_tokens import (
+    ApiToken,
+    api_token_digest,
+    is_api_token,
+    require_intact,
+)
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims, UserClaims, read_claims
 from pepeunit.domain.errors import Unauthenticated
 from pepeunit.domain.units.unit import Unit
-from pepeunit.domain.users.user import UserStatus
+from pepeunit.domain.users.user import User, UserStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Collections, Database
 from pepeunit.ports.sessions import Sessions
@@ -36,6 +42,8 @@ class Authenticate:
         one whose subject is gone or blocked."""
         if not token:
             return ANONYMOUS
+        if is_api_token(token):
+            return await self._api_token(token)
         now = self.clock()
         claims = read_claims(self.tokens.verify(token), now)
         async with self.database.read() as rows:
@@ -52,6 +60,26 @@ class Authenticate:
             await self._end_old_token(unit)
         return Agent.unit(unit.uuid).named(unit.name)
 
+    async def _api_token(self, text: str) -> Agent:
+        """Asked of the store each time, so that revoking one is felt by the next request."""
+        require_intact(text)
+        now = self.clock()
+        async with self.database.read() as rows:
+            token = await rows.api_tokens.by_digest(api_token_digest(text))
+            if token is None:
+                raise Unauthenticated("token is revoked")
+            user = _able(await rows.users.get(token.creator_uuid))
+        if not token.is_valid(now):
+            raise Unauthenticated("token expired")
+        if token.is_use_due(now):
+            await self._note_use(token, now)
+        agent = Agent.user(user.uuid, user.role).restricted(token.restriction)
+        return agent.named(f"{user.login} by API token {token.name!r}")
+
+    async def _note_use(self, token: ApiToken, now: datetime) -> None:
+        async with self.database.begin() as tx:
+            await tx.api_tokens.mark_use(token, now)
+
     async def _end_old_token(self, seen: Unit) -> None:
         async with self.database.begin() as tx:
             unit = await tx.units.get(seen.uuid, for_update=True)
@@ -62,10 +90,14 @@ class Authenticate:
         await self.sessions.kick(seen.uuid)
 
 
-async def _user(rows: Collections, claims: UserClaims) -> Agent:
-    user = await rows.users.get(claims.uuid)
+def _able(user: User | None) -> User:
     if user is None or user.status is UserStatus.BLOCKED:
         raise Unauthenticated("agent is blocked or not found")
+    return user
+
+
+async def _user(rows: Collections, claims: UserClaims) -> Agent:
+    user = _able(await rows.users.recall(claims.uuid))
     is_kept = claims.token_id is not None and claims.token_id == user.kept_token_id
     if claims.generation != user.token_generation and not is_kept:
         raise Unauthenticated("token is revoked")
@@ -76,7 +108,7 @@ async def _unit(rows: Collections, claims: UnitClaims, now: datetime) -> Unit:
     unit = await rows.units.get(claims.uuid)
     if unit is None:
         raise Unauthenticated("agent is blocked or not found")
-    creator = await rows.users.get(unit.creator_uuid)
+    creator = await rows.users.recall(unit.creator_uuid)
     if creator is None or creator.status is UserStatus.BLOCKED:
         raise Unauthenticated("agent is blocked or not found")
     if not unit.accepts_token(claims.generation, now):

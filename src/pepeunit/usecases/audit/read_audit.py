@@ -7,7 +7,8 @@ from datetime import timedelta
 from attrs import evolve, frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import require_kind
+from pepeunit.domain.access.policy import require_kind, require_scope
+from pepeunit.domain.access.restriction import TokenScope
 from pepeunit.domain.audit.entry import AuditEntry
 from pepeunit.ports.audit import AuditQuery
 from pepeunit.ports.clock import Clock
@@ -23,6 +24,7 @@ class ListAudit:
 
     async def __call__(self, agent: Agent, query: AuditQuery) -> Page[AuditEntry]:
         require_kind(agent, AgentKind.USER)
+        require_scope(agent, TokenScope.READ)
         if not agent.is_admin:
             query = evolve(query, owner=agent.user_id)
         async with self.database.read() as rows:

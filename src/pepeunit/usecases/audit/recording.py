@@ -40,6 +40,7 @@ KINDS: Final = {
     "pipes": "UnitNode",
     "edges": "UnitNodeEdge",
     "invites": "Invite",
+    "api_tokens": "ApiToken",
     "permissions": PERMISSION,
 }
 """Collection to the word people know; the first one that changed is what an act was about."""

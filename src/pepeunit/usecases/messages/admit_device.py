@@ -7,8 +7,9 @@ from uuid import UUID
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.api_tokens import is_api_token
 from pepeunit.domain.access.policy import require_kind
-from pepeunit.domain.errors import Conflict, Topic
+from pepeunit.domain.errors import Conflict, Topic, Unauthenticated
 from pepeunit.domain.ids import UnitId
 from pepeunit.ports.database import Database
 from pepeunit.usecases.access.authenticate import Authenticate
@@ -27,6 +28,8 @@ class AdmitDevice:
     async def __call__(self, token: str, client_id: str) -> Agent:
         """Raises ``Unauthenticated`` for the token, ``Conflict`` (topic mqtt) for a client id
         that belongs to somebody else."""
+        if is_api_token(token):
+            raise Unauthenticated("an API token opens no MQTT session")
         agent = await self.authenticate(token)
         require_kind(agent, AgentKind.UNIT, AgentKind.BACKEND)
         if agent.kind is AgentKind.UNIT and await self._belongs_to_another(agent, client_id):

@@ -7,6 +7,7 @@ import enum
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
+from pepeunit.domain.access.api_tokens import is_api_token
 from pepeunit.domain.access.policy import Action
 from pepeunit.domain.errors import Refused
 from pepeunit.domain.messaging.topic import (
@@ -81,6 +82,8 @@ class AnswerBroker:
     authorize: AuthorizeTopic
 
     async def __call__(self, token: str, topic: str, action: MqttAction | None = None) -> bool:
+        if is_api_token(token):
+            return False
         try:
             agent = await self.authenticate(token)
             if self._is_platform_filter(agent, topic) and action is not MqttAction.PUBLISH:

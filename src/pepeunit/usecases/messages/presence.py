@@ -27,7 +27,7 @@ class TrackPresence:
     async def listening(self, agent: Agent) -> None:
         """The unit subscribed to its command topics."""
         if agent.unit_id is not None:
-            await self.drain(agent.unit_id)
+            await self.drain.again(agent.unit_id)
 
     async def reset(self) -> None:
         """At start nobody is connected yet."""

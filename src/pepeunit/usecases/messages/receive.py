@@ -11,11 +11,13 @@ from attrs import evolve, frozen
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.domain.ids import UnitId
+from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.messaging.record import LogRow, SampleRecord
 from pepeunit.domain.messaging.topic import BaseTopic, NodeTopic, ParsedTopic
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.units.log import UnitLog, read_logs
 from pepeunit.domain.units.state import is_due, read_state
+from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.usecases.samples.ingest import Ingest
@@ -56,16 +58,20 @@ class StoreState:
             if not is_due(state, known, unit.state_datetime, now, interval):
                 return
             version = state.pu_commit_version
+            progress = unit.update.reported(version, unit.built_commit, now, interval)
             await tx.units.put(
                 evolve(
                     unit,
                     unit_state=state,
                     state_datetime=now,
                     current_commit_version=Sha(version) if version is not None else known,
-                    update=unit.update.reported(version, unit.built_commit, now, interval),
+                    update=progress,
                     last_update_datetime=now,
                 )
             )
+            if progress != unit.update and progress.status is UpdateStatus.SUCCESS:
+                # It restarted on the command before it acknowledged it.
+                await tx.outbox.withdraw(uuid, CommandKind.UPDATE, attempted=True)
 
 
 @frozen

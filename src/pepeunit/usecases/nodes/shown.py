@@ -13,6 +13,6 @@ def shown_node(agent: Agent, node: Node) -> Node:
     """The pipe's config and error are the creator's alone."""
     if node.data_pipe_yml is None and node.data_pipe_error is None:
         return node
-    if may(agent, Action.CHANGE, node.resource()):
+    if may(agent, Action.INSPECT, node.resource()):
         return node
     return evolve(node, data_pipe_yml=None, data_pipe_error=None)

@@ -13,7 +13,7 @@ from pepeunit.domain.access.permission import (
     agent_violations,
     resource_violations,
 )
-from pepeunit.domain.access.policy import Action, require_kind
+from pepeunit.domain.access.policy import Action, require_kind, require_person
 from pepeunit.domain.errors import Invalid, NotFound, Topic
 from pepeunit.domain.ids import PermissionId, UnitId, UserId
 from pepeunit.ports.database import Database, Transaction
@@ -41,6 +41,7 @@ class CreatePermission:
         """Raises ``Invalid`` (topic permission) for kinds that cannot be joined, ``NotFound`` when
         either end is missing or not seen, ``Conflict`` (topic permission) for a second row."""
         require_kind(agent, AgentKind.USER)
+        require_person(agent)
         violations = [*agent_violations(agent_type), *resource_violations(resource_type)]
         if violations:
             raise Invalid(violations, Topic.PERMISSION)

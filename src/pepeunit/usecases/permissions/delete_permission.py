@@ -8,7 +8,7 @@ from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
 from pepeunit.domain.access.permission import Permission, PermissionEntity, protection
-from pepeunit.domain.access.policy import Action, Resource, require_kind
+from pepeunit.domain.access.policy import Action, Resource, require_kind, require_person
 from pepeunit.domain.errors import Conflict, NotFound, Topic
 from pepeunit.domain.ids import UnitId
 from pepeunit.ports.database import Database, Transaction
@@ -28,6 +28,7 @@ class DeletePermission:
         """Raises ``Conflict`` (topic permission) for rights that are always there and for those
         of an edge; one ``NotFound`` for an absent permission and for an unseen resource."""
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
+        require_person(agent)
         is_own = agent.uuid == agent_uuid
         async with self.database.begin() as tx:
             kind, thing = await _thing(tx, agent, resource_uuid, is_own=is_own)

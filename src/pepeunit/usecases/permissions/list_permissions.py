@@ -27,5 +27,5 @@ class ListPermissions:
         if violations:
             raise Invalid(violations, Topic.PERMISSION)
         async with self.database.read() as rows:
-            await thing_for(rows, agent, Action.CHANGE, query.resource_type, query.resource_uuid)
+            await thing_for(rows, agent, Action.INSPECT, query.resource_type, query.resource_uuid)
             return await rows.permissions.find(query)

@@ -59,6 +59,8 @@ class ListRegistries:
 
     async def __call__(self, agent: Agent, query: RegistryQuery) -> Page[RegistryView]:
         require_kind(agent, AgentKind.BOT, AgentKind.USER)
+        if agent.restriction is not None and not agent.restriction.reaches(None):
+            return Page(0, ())
         if agent.kind is AgentKind.BOT:
             if query.is_public_repository is False:
                 return Page(0, ())

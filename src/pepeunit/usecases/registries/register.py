@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import require_kind
+from pepeunit.domain.access.policy import require_kind, require_scope
+from pepeunit.domain.access.restriction import TokenScope
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import RegistryId, UserId
 from pepeunit.domain.registries.address import repository_address
@@ -50,6 +51,7 @@ class RegisterRegistry:
         registered already, ``OverLimit`` (topic entity) for a used-up quota.
         """
         require_kind(agent, AgentKind.USER)
+        require_scope(agent, TokenScope.OWN)
         violations = [
             *_url_violations(repository_url),
             *_credential_violations(is_public_repository, credentials),

@@ -91,11 +91,10 @@ class PipesInForce:
             return None
         if known is None:
             known = self.nodes[node] = Running(row, NodeMemory(node, generation))
-            known.memory.seq = seq
+            known.memory.begin_series(generation, seq)
         elif known.setting[2] != generation:
             self.dead.append((node, known.setting[2]))
-            known.memory.begin_series(generation)
-            known.memory.seq = seq
+            known.memory.begin_series(generation, seq)
         known.setting = row
         self.gone.discard(node)
         self.dirty.add(known)

@@ -60,7 +60,7 @@ class GetSchema:
     async def __call__(self, agent: Agent, uuid: UnitId) -> dict[str, Any]:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            await unit_for(rows, agent, Action.OPERATE, uuid)
+            await unit_for(rows, agent, Action.LOOK_INTO, uuid)
             plan = await read_blueprint(rows, uuid)
         return await self.of(plan)
 
@@ -102,7 +102,7 @@ class GetArchive:
         cannot travel."""
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            await unit_for(rows, agent, Action.OPERATE, uuid)
+            await unit_for(rows, agent, Action.TAKE_ENV, uuid)
             plan = await read_blueprint(rows, uuid)
             stored = await self.get_env.vault.get(rows, uuid)
         env = await self.get_env.merged(plan.unit, plan.repo, stored)

@@ -75,7 +75,7 @@ class GetEnv:
     async def __call__(self, agent: Agent, uuid: UnitId) -> dict[str, Any]:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            await unit_for(rows, agent, Action.OPERATE, uuid)
+            await unit_for(rows, agent, Action.TAKE_ENV, uuid)
             unit, repo, _ = await lineage(rows, uuid)
             stored = await self.vault.get(rows, uuid)
         return await self.merged(unit, repo, stored)

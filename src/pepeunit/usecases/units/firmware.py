@@ -38,7 +38,7 @@ class GetFirmware:
         the release or the platform is gone; and as :class:`FetchFirmware`."""
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            await unit_for(rows, agent, Action.OPERATE, uuid)
+            await unit_for(rows, agent, Action.LOOK_INTO, uuid)
             unit, repo, registry = await lineage(rows, uuid)
         if not repo.is_compilable_repo:
             raise Invalid("the unit's program is not compiled", Topic.UNIT)

@@ -32,5 +32,5 @@ class ListUnitLogs:
     ) -> Page[UnitLog]:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            await unit_for(rows, agent, Action.OPERATE, uuid)
+            await unit_for(rows, agent, Action.LOOK_INTO, uuid)
         return await self.logs.find(LogQuery(uuid, self.clock(), levels, newest_first, rows_of))

@@ -23,7 +23,7 @@ class GetStateStorage:
     async def __call__(self, agent: Agent, uuid: UnitId) -> str:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.read() as rows:
-            await unit_for(rows, agent, Action.OPERATE, uuid)
+            await unit_for(rows, agent, Action.LOOK_INTO, uuid)
             sealed = await rows.units.sealed(uuid, SealedKind.STATE_STORAGE)
         return self.cipher.open(sealed, uuid) if sealed is not None else ""
 
@@ -38,6 +38,6 @@ class SetStateStorage:
     async def __call__(self, agent: Agent, uuid: UnitId, state: str) -> None:
         require_kind(agent, AgentKind.USER, AgentKind.UNIT)
         async with self.database.begin() as tx:
-            await unit_for(tx, agent, Action.OPERATE, uuid)
+            await unit_for(tx, agent, Action.STORE, uuid)
             sealed = self.cipher.seal(state, uuid) if state else None
             await tx.units.put_sealed(uuid, SealedKind.STATE_STORAGE, sealed)

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import Action, require_kind
+from pepeunit.domain.access.policy import Action, require_kind, require_person
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.units.unit import Unit
@@ -38,6 +38,7 @@ class RotateUnitToken:
         """Raises ``Invalid`` (topic unit) when the running program does not know ``EnvUpdate``:
         its device would be locked out."""
         require_kind(agent, AgentKind.USER)
+        require_person(agent)
         async with self.database.read() as rows:
             await unit_for(rows, agent, Action.CHANGE, uuid)
             unit, repo, _ = await lineage(rows, uuid)
@@ -62,6 +63,7 @@ class RevokeUnitToken:
 
     async def __call__(self, agent: Agent, uuid: UnitId) -> Unit:
         require_kind(agent, AgentKind.USER)
+        require_person(agent)
         async with self.database.begin() as tx:
             unit = await unit_for(tx, agent, Action.CHANGE, uuid, for_update=True)
             unit = unit.with_revoked_token()

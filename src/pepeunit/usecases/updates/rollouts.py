@@ -68,7 +68,7 @@ class GetRollout:
     async def __call__(self, agent: Agent, repo: RepoId) -> RolloutReport:
         require_kind(agent, AgentKind.USER)
         async with self.database.read() as rows:
-            await repo_for(rows, agent, Action.CHANGE, repo)
+            await repo_for(rows, agent, Action.INSPECT, repo)
             return await _report(rows, repo)
 
 

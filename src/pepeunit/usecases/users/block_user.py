@@ -22,7 +22,8 @@ from pepeunit.usecases.users.sign_out import user_to_change, with_tokens_ended
 
 @frozen
 class BlockUser:
-    """Ends the account's tokens and disconnects its units at once (W22).
+    """Ends the account's sessions and disconnects its units at once (W22); its API tokens rest
+    while it is blocked.
 
     Raises ``Conflict`` (topic user) for oneself and for the last administrator.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import require_kind
+from pepeunit.domain.access.policy import require_kind, require_person
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.errors import Conflict, Forbidden, Invalid, Topic
 from pepeunit.domain.ids import UnitId, UserId
@@ -47,6 +47,7 @@ class DeleteUser:
         (topic entity) while other people's units are built from a repo that would go, ``Invalid``
         (topic user) for a taker who cannot take."""
         require_kind(agent, AgentKind.USER)
+        require_person(agent)
         if not agent.is_admin and agent.user_id != uuid:
             raise Forbidden("only an administrator may delete another account")
         gone: list[UnitId] = []

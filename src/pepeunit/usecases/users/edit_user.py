@@ -7,7 +7,7 @@ from collections.abc import Collection
 from attrs import evolve, frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import require_kind
+from pepeunit.domain.access.policy import require_kind, require_person
 from pepeunit.domain.errors import Forbidden, Invalid, NotFound, Topic
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.names import DEFAULT_NAME_SYMBOLS
@@ -19,6 +19,7 @@ from pepeunit.domain.users.password_rules import (
 from pepeunit.domain.users.user import User
 from pepeunit.ports.database import Database
 from pepeunit.ports.passwords import PasswordHasher
+from pepeunit.usecases.users.api_tokens import end_api_tokens
 
 
 @frozen
@@ -38,8 +39,10 @@ class EditUser:
         password: str | None = None,
     ) -> User:
         """Empty and absent values leave things as they are. A new password ends every other
-        token of the account. Raises ``Invalid`` (topic user), ``Conflict``, ``Forbidden``."""
+        token of the account, API tokens included. Raises ``Invalid`` (topic user), ``Conflict``,
+        ``Forbidden``."""
         require_kind(agent, AgentKind.USER)
+        require_person(agent)
         violations = [
             *(login_violations(login, self.name_symbols) if login else ()),
             *(password_violations(password, self.password_symbols) if password else ()),
@@ -62,5 +65,6 @@ class EditUser:
                     token_generation=user.token_generation + 1,
                     kept_token_id=agent.token_id,
                 )
+                await end_api_tokens(tx, user.uuid)
             await tx.users.put(user)
         return user

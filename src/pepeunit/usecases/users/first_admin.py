@@ -10,6 +10,7 @@ from pepeunit.domain.users.user import User, UserRole
 from pepeunit.ports.database import Database
 from pepeunit.ports.identifiers import NewSecret
 from pepeunit.ports.passwords import PasswordHasher
+from pepeunit.usecases.users.api_tokens import end_api_tokens
 from pepeunit.usecases.users.sign_up import SignUp
 
 ADMIN_LOGIN = "admin"
@@ -63,5 +64,6 @@ class ResetPassword:
                 token_generation=user.token_generation + 1,
                 kept_token_id=None,
             )
+            await end_api_tokens(tx, user.uuid)
             await tx.users.put(user)
         return user, password

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from pepeunit.domain.access.agent import Agent, AgentKind
-from pepeunit.domain.access.policy import require_kind
+from pepeunit.domain.access.policy import require_kind, require_scope
+from pepeunit.domain.access.restriction import TokenScope
 from pepeunit.domain.errors import NotFound
 from pepeunit.domain.ids import UserId
 from pepeunit.domain.users.user import User
@@ -20,6 +21,7 @@ class GetUser:
 
     async def __call__(self, agent: Agent, uuid: UserId) -> User:
         require_kind(agent, AgentKind.USER)
+        require_scope(agent, TokenScope.READ)
         async with self.database.read() as rows:
             user = await rows.users.get(uuid)
         if user is None:
@@ -33,5 +35,6 @@ class ListUsers:
 
     async def __call__(self, agent: Agent, query: UserQuery) -> Page[User]:
         require_kind(agent, AgentKind.USER)
+        require_scope(agent, TokenScope.READ)
         async with self.database.read() as rows:
             return await rows.users.find(query)

@@ -61,14 +61,22 @@ class Device:
         self.schema = read_json("schema.json")
         self.unit = unit_of(self.env["PU_AUTH_TOKEN"])
         self.log: list[dict[str, str]] = []
-        self.inbox: queue.Queue[tuple[str, str]] = queue.Queue(COMMANDS_WAITING_MAX)
+        self.inbox: queue.Queue[tuple[int, mqtt.MQTTMessage | None]] = queue.Queue(
+            COMMANDS_WAITING_MAX
+        )
+        self.connection = 0
+        self.asked: set[int | None] = set()
         self.set_point = float(self.env["START_TEMPERATURE"])
         self.client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=self.unit, protocol=mqtt.MQTTv311
+            CallbackAPIVersion.VERSION2,
+            client_id=self.unit,
+            protocol=mqtt.MQTTv311,
+            manual_ack=True,  # only when it is done: what a restart interrupts comes again
         )
         self.client.username_pw_set(self.env["PU_AUTH_TOKEN"], "")
         self.client.reconnect_delay_set(1, 10)
         self.client.on_connect = self.connected
+        self.client.on_subscribe = self.subscribed
         self.client.on_message = self.received
 
     # the MQTT thread
@@ -77,15 +85,23 @@ class Device:
         if reason.is_failure:
             self.note("Error", f"the platform refused the connection: {reason}")
             return
+        self.asked.clear()
         for section in ("input_base_topic", "input_topic"):
             for topics in self.schema[section].values():
                 for topic in topics:
-                    client.subscribe(topic, 1)
-        self.inbox.put(("connected", ""))
+                    self.asked.add(client.subscribe(topic, 1)[1])
+        self.connection += 1
+
+    def subscribed(self, _: mqtt.Client, __: object, asked: int, *___: Any) -> None:
+        """Connected is who hears everything: what came before the last answer is lost."""
+        if asked in self.asked:
+            self.asked.remove(asked)
+            if not self.asked:
+                self.inbox.put((self.connection, None))
 
     def received(self, _: mqtt.Client, __: object, message: mqtt.MQTTMessage) -> None:
         try:
-            self.inbox.put_nowait((message.topic, message.payload.decode("utf-8", "replace")))
+            self.inbox.put_nowait((self.connection, message))
         except queue.Full:
             self.note("Warning", "too many messages, one dropped")
 
@@ -107,14 +123,16 @@ class Device:
                 next_measurement = now + float(self.env["MEASURE_SECONDS"])
             try:
                 due = max(0.0, min(next_state, next_measurement, now + 1) - now)
-                topic, text = self.inbox.get(timeout=due)
+                connection, message = self.inbox.get(timeout=due)
             except queue.Empty:
                 continue
-            if topic == "connected":
+            if message is None:
                 self.note("Info", "connected")
                 next_state = next_measurement = 0.0
             else:
-                self.obey(topic, text)
+                self.obey(message.topic, message.payload.decode("utf-8", "replace"))
+                if connection == self.connection:
+                    self.client.ack(message.mid, message.qos)
 
     def obey(self, topic: str, text: str) -> None:
         word = next(
