@@ -16,6 +16,7 @@ from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.pipes.rows import AggregateRow, NRecordRow, TimeWindowRow
 from pepeunit.domain.pipes.series import Series, Trim
+from pepeunit.domain.pipes.visible import visible_records
 from pepeunit.ports.paging import WHOLE, Slice
 from pepeunit.ports.series_reader import SeriesQuery
 from pepeunit.ports.series_writer import SeriesBatch
@@ -184,6 +185,21 @@ async def test_rows_that_arrive_out_of_order_are_counted_by_arrival(series: Seri
         rows = [record(node, n) for n in order[start : start + 8]]
         await series.writer.write(SeriesBatch(token(), rows))
     assert await seqs(series, asked(node, limit=12)) == list(range(40, 28, -1))
+
+
+async def test_a_late_row_displaces_only_rows_of_its_age(series: SeriesStore) -> None:
+    """Trims speak of times and count arrivals: values may come later than they happened."""
+    node = new_node()
+    late = [(21, 22), (22, 23), (23, 5), (24, 6), (25, 24)]
+    rows = [record(node, n) for n in range(1, 21)]
+    rows += [(*record(node, seq)[:5], NOW + moment, *record(node, seq)[6:]) for seq, moment in late]
+    await series.writer.write(SeriesBatch(token(), rows))
+    trims = (Trim(NOW + 20, 3),)
+    assert await seqs(series, asked(node, limit=100, trims=trims)) == [25, 22, 21, 20, 24, 23]
+    assert await seqs(series, asked(node, limit=4, trims=trims)) == [25, 22, 24, 23]
+    assert await seqs(series, asked(node, limit=2)) == [25, 24]
+    query = asked(node, limit=100, trims=trims)
+    assert [row[2] for row in visible_records(rows, query.series)] == [23, 24, 20, 21, 22, 25]
 
 
 async def test_a_greater_limit_brings_no_trimmed_row_back(series: SeriesStore) -> None:

@@ -1,7 +1,8 @@
 """A pipe's config as YAML that people write, and as the JSON text that is stored.
 
 YAML is read by the safe loader within fixed bounds, and knows the line of each key. The stored
-form holds every key, absent ones as ``null``, datetimes as ISO 8601 with a numeric offset; the
+form holds every key, absent ones as ``null``, datetimes as ISO 8601 with a numeric offset;
+``event_time``, which the contract does not know, only where it is used; the
 export is that form as block YAML without its nulls (spec datapipe.md 2).
 """
 
@@ -107,8 +108,11 @@ def dump_pipe_yaml(config: PipeConfig) -> str:
 
 
 def stored_form(config: PipeConfig) -> dict[str, Any]:
-    """The config as plain JSON values, all keys present."""
-    return asdict(config, value_serializer=_plain)
+    """The config as plain JSON values, all keys of the contract present."""
+    form = asdict(config, value_serializer=_plain)
+    if form["event_time"] is None:
+        del form["event_time"]
+    return form
 
 
 def _plain(_instance: Any, _attribute: Any, value: Any) -> Any:

@@ -102,9 +102,9 @@ def pack_memory(dump: MemoryDump) -> bytes:
 
 def unpack_memory(packed: bytes) -> MemoryDump:
     """The memory again. Raises ``ValueError`` for bytes that are none."""
-    last_ms, last_value, seq, window_seq, windows, closed = json.loads(packed)
+    last_ms, last_value, seq, window_seq, windows, closed, *waiting = json.loads(packed)
     opened: Any = tuple(tuple(window) for window in windows)
-    return last_ms, last_value, seq, window_seq, opened, cast("Any", tuple(closed))
+    return last_ms, last_value, seq, window_seq, opened, cast("Any", tuple(closed)), *waiting
 
 
 def _rows(rows: Any) -> list[Any]:

@@ -15,13 +15,18 @@ from math import copysign
 
 from attrs import define, field
 
+STAMP = re.compile(rb"t=([0-9]{1,15});(.*)", re.DOTALL)
 NUMBER = re.compile(rb"[ \t\r\n]*([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)[ \t\r\n]*")
 WIDE = Context(prec=2000, rounding=ROUND_HALF_EVEN)
 
 
 @define
 class OracleNode:
-    """``windows`` hold the values of every window ever opened, by generation and identity."""
+    """``windows`` hold the values of every window ever opened, by generation and identity.
+
+    ``patience`` is how long windows wait for late messages, ``floor`` is the end up to which
+    windows may have closed before they waited so long.
+    """
 
     config: dict
     active: bool = True
@@ -35,12 +40,15 @@ class OracleNode:
     window_rows: list = field(factory=list)
     last_value: tuple | None = None
     windows: dict = field(factory=dict)
+    patience: int = 0
+    floor: int | None = None
 
     def delete_data(self) -> None:
         self.windows = {
             key: values for key, values in self.windows.items() if key[0] != self.generation
         }
         self.generation += 1
+        self.floor = None
         self.seq = self.window_seq = 0
 
     def publish(self, t: int, payload: bytes) -> str | None:
@@ -49,10 +57,17 @@ class OracleNode:
             self.drops[reason] += 1
         return reason
 
-    def _publish(self, t: int, payload: bytes) -> str | None:
+    def _publish(self, t: int, payload: bytes) -> str | None:  # noqa: PLR0912
         filters = self.config["filters"]
         is_number = filters["type_input_value"] == "Number"
-        if not self.active or not inside(self.config["active_period"], t):
+        if not self.active:
+            return "inactive"
+        arrived, received = payload, t
+        if "event_time" in self.config:
+            t, payload, is_untimely = self._event(received, payload)
+            if is_untimely:
+                return "untimely"
+        if not inside(self.config["active_period"], t):
             return "inactive"
         try:
             text = payload.decode("utf-8", "strict")
@@ -65,7 +80,7 @@ class OracleNode:
             value = number(payload)
             if value is None:
                 return "type"
-        if (reason := filtered(filters, value, payload, t, self.last)) is not None:
+        if (reason := filtered(filters, value, arrived, t, self.last)) is not None:
             return reason
         keys = self.config.get("transformations") or {}
         if is_number:
@@ -81,8 +96,33 @@ class OracleNode:
             if figure is None:
                 return "type"
         self.last = (t, value)
+        if policy["policy_type"] == "Aggregation" and "event_time" not in self.config:
+            self._wait(t, 0)
         self._keep(policy, t, state, figure, filters["type_input_value"])
         return None
+
+    def _event(self, received: int, payload: bytes) -> tuple[int, bytes, bool]:
+        keys, policy = self.config["event_time"], self.config["processing_policy"]
+        lateness = keys["lateness_seconds"] * 1000
+        t, is_untimely = received, False
+        if found := STAMP.fullmatch(payload):
+            t, payload = int(found[1]), found[2]
+            t = t if t > 2e10 else t * 1000
+            ahead = keys.get("ahead_seconds", 60) * 1000
+            if received - t > lateness or t - received > ahead:
+                return t, payload, True
+            t = min(t, received)
+        if policy["policy_type"] == "Aggregation":
+            self._wait(received, lateness)
+            size = policy["time_window_size"] * 1000
+            is_untimely = self.floor is not None and t // size * size + size <= self.floor
+        return t, payload, is_untimely
+
+    def _wait(self, received: int, lateness: int) -> None:
+        if lateness != self.patience and any(key[0] == self.generation for key in self.windows):
+            reached = received - self.patience
+            self.floor = reached if self.floor is None else max(self.floor, reached)
+        self.patience = lateness
 
     def _keep(self, policy: dict, t: int, state: str, figure: float | None, kind: str) -> None:
         size = len(state.encode())

@@ -38,7 +38,10 @@ def fed(
 
 
 def test_the_reasons_are_named_as_on_the_metrics_page() -> None:
-    assert " ".join(REASONS) == "inactive encoding type list threshold rate size unique nonfinite"
+    assert (
+        " ".join(REASONS)
+        == "inactive encoding type list threshold rate size unique nonfinite untimely"
+    )
 
 
 @pytest.mark.parametrize("length", [1, LONG_RUN])
@@ -187,7 +190,7 @@ def test_b1_a_batch_of_several_pipes_keeps_each_nodes_order_and_counts_strangers
     assert [row[:3] for row in out.time_windows] == [(UUID(int=2), 2, 1)]
     assert drops[Drop.INACTIVE] == 2
     assert drops[Drop.RATE] == 49
-    assert memories["off"].dropped == [1, *[0] * 8]
+    assert memories["off"].dropped == [1, *[0] * 9]
     assert memories["b"].dropped is not None
     assert memories["b"].dropped[Drop.RATE] == 49
     assert memories["a"].dropped is None

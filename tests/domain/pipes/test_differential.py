@@ -44,6 +44,8 @@ OTHERS = (
     *("é".encode(), "привет".encode(), "😀1".encode(), b"\xa91", b"\xed\xa0\x80", "١".encode()),
     *(b"\xc3", b"Alarm", b"alarm", b"on", b"off\n", b"x1y", b"12.5abc", b"\xc2\xa01"),
 )
+UNSTAMPED = (b"t=", b"t=;1", b"t=5", b"t=-5;1", b"t=1e9;1", b"t=1234567890123456;1", b"T=5;1")
+STAMPS_MS = (0, 1, -1, -1000, -5000, -30_000, -60_000, -60_001, -400_000, 1000, 60_000, 60_001)
 WORDS = ("on", "Alarm", "1", "1.0", "привет", "")
 
 CHANCE = random.Random(SEED)
@@ -133,12 +135,18 @@ def policies(kind: str) -> st.SearchStrategy[dict]:
 
 def configs(policy: str) -> st.SearchStrategy[dict]:
     mostly = st.sampled_from((policy, policy, policy, *POLICIES)).flatmap(policies)
-    return flat(
+    event_time = st.fixed_dictionaries(
+        {"lateness_seconds": st.sampled_from((0, 30, 60, 3600, 86_400))},
+        optional={"ahead_seconds": st.sampled_from((0, 1, 3600))},
+    )
+    plain = flat(
         active_period=st.just({"type": "Permanent"}) | st.just({"type": "Permanent"}) | periods,
         filters=filters(),
         transformations=transformations,
         processing_policy=mostly,
     )
+    stamped = st.builds(lambda made, keys: {**made, "event_time": keys}, plain, event_time)
+    return plain | stamped
 
 
 def operations(policy: str) -> st.SearchStrategy[tuple]:
@@ -148,14 +156,30 @@ def operations(policy: str) -> st.SearchStrategy[tuple]:
     )
 
 
-def messages(length: int, chance: int) -> list[tuple[int, int, bytes]]:
-    """``(node, gap, payload)``, mostly of one node so that runs of it meet their filters."""
+def messages(length: int, chance: int) -> list[tuple[int, int, int | None, bytes]]:
+    """``(node, gap, stamp, payload)``, mostly of one node so that runs of it meet their filters.
+
+    A stamp says how long after its receipt the value happened.
+    """
     choose = random.Random(chance)
     gaps = (*GAPS_MS, STEP_BACK_MS) if chance % 4 == 0 else GAPS_MS
+    stamps = (None,) if chance % 3 else (None, *STAMPS_MS)
+    payloads = PAYLOADS if chance % 5 else (*PAYLOADS, *UNSTAMPED * 6)
     return [
-        (choose.choice((0, 0, 0, 1, 2)), choose.choice(gaps), choose.choice(PAYLOADS))
+        (
+            choose.choice((0, 0, 0, 1, 2)),
+            choose.choice(gaps),
+            choose.choice(stamps),
+            choose.choice(payloads),
+        )
         for _ in range(length)
     ]
+
+
+def stamped(happened_ms: int, payload: bytes) -> bytes:
+    """In milliseconds, or in seconds where the moment is a whole one."""
+    seconds, rest = divmod(happened_ms, 1000)
+    return b"t=%d;%s" % (happened_ms if rest else seconds, payload)
 
 
 def streams(policy: str) -> st.SearchStrategy[tuple]:
@@ -264,9 +288,10 @@ def test_a_compiled_pipe_does_what_the_specification_says(policy: str) -> None:
         now = reached = closed = EPOCH_MS
         for published, chosen, (word, config) in parts:
             samples = []
-            for node, gap, payload in published:
+            for node, gap, stamp, value in published:
                 now = max(now + gap, closed)
                 reached = max(reached, now)
+                payload = value if stamp is None else stamped(now + stamp, value)
                 samples.append((node % len(documents), now, payload))
             for node, t, payload in samples:
                 oracles[node].publish(t, payload)

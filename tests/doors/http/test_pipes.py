@@ -381,6 +381,7 @@ async def test_drops_say_why_a_value_is_missing(life: Life) -> None:
         "size",
         "unique",
         "nonfinite",
+        "untimely",
     ]
     none = {"unit_node_uuid": node, "accepted": 0, "dropped": dict.fromkeys(reasons, 0)}
     assert await life.done("GET", path, "alice") == none

@@ -64,22 +64,29 @@ def _time(name: str) -> str:
 
 
 def _ring(query: SeriesQuery) -> _Selection:
-    """The newest rows up to the limit; what a trim hid stays hidden."""
+    """The rows that arrived last, up to the limit; what a trim hid stays hidden.
+
+    A trim speaks of rows by their times and counts them by arrival, so a late one displaces those
+    of its age alone.
+    """
     limit = RING_SLOTS if query.series.limit is None else min(query.series.limit, RING_SLOTS)
     selection = _Selection("", [], {"keep": max(limit, 0)})
-    series = _SERIES
+    source, series = "SELECT *", _SERIES
     if query.series.trims:
-        floors = []
-        for number, trim in enumerate(query.series.trims):
+        kept, floors = [], []
+        for number, trim in enumerate(query.series.trims, start=1):
             at, count = f"trim_at_{number}", f"trim_count_{number}"
-            floors.append(
-                f"toInt64(maxIf(seq, create_datetime <= {_time(at)})) - {{{count}:Int64}}"
-            )
-            selection.values |= {at: _moment(trim.at_ms), count: min(trim.count, COUNT_MAX)}
-        hidden = f"SELECT greatest(0, {', '.join(floors)}) FROM n_last_entry FINAL WHERE {_SERIES}"
-        series = f"{series} AND toInt64(seq) > ({hidden})"
+            old = f"create_datetime <= {_time(at)}"
+            # the newest that is hidden; past the array's end that is 0 and hides nothing
+            newest_first = f"arrayReverseSort(groupArrayIf(seq, {old}))"
+            floors.append(f"{newest_first}[{{{count}:UInt32}} + 1]")
+            kept.append(f"NOT ({old} AND seq <= tupleElement(floors, {number}))")
+            selection.values |= {at: _moment(trim.at_ms), count: min(trim.count, RING_SLOTS)}
+        hidden = f"SELECT tuple({', '.join(floors)}) FROM n_last_entry FINAL WHERE {_SERIES}"
+        source = f"WITH ({hidden}) AS floors SELECT *"
+        series = " AND ".join((_SERIES, *kept))
     selection.source = (
-        f"(SELECT * FROM n_last_entry FINAL WHERE {series} "  # values are bound
+        f"({source} FROM n_last_entry FINAL WHERE {series} "  # values are bound
         "ORDER BY seq DESC LIMIT {keep:UInt32})"
     )
     selection.where("1")

@@ -100,12 +100,11 @@ class MemorySeries:
 
     def _ring(self, query: SeriesQuery, key: _Key) -> Iterable[NRecordRow]:
         ring = sorted(self._rings.get(key, {}).values(), key=lambda row: row[2], reverse=True)
-        floor = 0
+        hidden: set[int] = set()
         for trim in query.series.trims:
-            until = [row[2] for row in ring if row[5] <= trim.at_ms]
-            floor = max(floor, max(until, default=0) - trim.count)
+            hidden.update([row[2] for row in ring if row[5] <= trim.at_ms][max(trim.count, 0) :])
         limit = RING_SLOTS if query.series.limit is None else min(query.series.limit, RING_SLOTS)
-        return [row for row in ring if row[2] > floor][: max(limit, 0)]
+        return [row for row in ring if row[2] not in hidden][: max(limit, 0)]
 
     def _windows_of(self, query: SeriesQuery, key: _Key) -> Iterable[AggregateRow]:
         for row in self._aggregates.get(key, {}).values():

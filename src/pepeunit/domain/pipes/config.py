@@ -20,6 +20,9 @@ WINDOW_SECONDS: Final = (
     *(60, 300, 600, 900, 1200, 1800, 3600, 7200),
     *(10_800, 14_400, 21_600, 28_800, 43_200, DAY_SECONDS),
 )
+LATENESS_SECONDS_MAX: Final = DAY_SECONDS
+AHEAD_SECONDS_MAX: Final = 3600
+AHEAD_SECONDS_DEFAULT: Final = 60
 PAYLOAD_BYTES_MAX: Final = 256 * 1024
 """``PU_MQTT_MAX_PAYLOAD_SIZE`` in bytes, unless set otherwise."""
 
@@ -165,13 +168,26 @@ class ProcessingPolicy:
 
 
 @frozen
+class EventTime:
+    """How old the time that a device gives its value may be, and how far its clock may be ahead,
+    both against the time of receipt (decision 0023)."""
+
+    lateness_seconds: int
+    ahead_seconds: int = AHEAD_SECONDS_DEFAULT
+
+
+@frozen
 class PipeConfig:
-    """One pipe. Equal configs compile to pipes that act alike."""
+    """One pipe. Equal configs compile to pipes that act alike.
+
+    Without ``event_time`` every message has the time of its receipt.
+    """
 
     active_period: ActivePeriod
     filters: Filters
     transformations: Transformations | None
     processing_policy: ProcessingPolicy
+    event_time: EventTime | None = None
 
     @property
     def is_transforming(self) -> bool:

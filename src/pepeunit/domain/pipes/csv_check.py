@@ -98,6 +98,10 @@ class CsvCheck:
         self._minimum, self._maximum = filters.minimum, filters.maximum
         # what is stored then is not what came in, and these describe what came in
         self._is_raw = self._policy is not Policy.AGGREGATION and not config.is_transforming
+        # rows are in the order of their times, which is not that of their arrival then
+        is_in_order = config.event_time is None
+        self._rate_ms = filters.max_rate * 1000 if is_in_order else 0
+        self._is_unique = filters.last_unique_check and is_in_order
         self._limit = policy.n_records_count or 0
         self._window_ms = 1000 * (policy.time_window_size or 0)
         self._function = policy.aggregation_functions or AggregationFunction.AVG
@@ -141,12 +145,11 @@ class CsvCheck:
         self._check_period(created, created)
         if self._is_raw:
             self._check_value(value)
-        rate_ms = self._filters.max_rate * 1000
-        if previous is not None and created - previous < rate_ms:
+        if previous is not None and created - previous < self._rate_ms:
             raise _Breach(f"comes {created - previous} ms after the row before, less than max_rate")
         if (
             self._is_raw
-            and self._filters.last_unique_check
+            and self._is_unique
             and previous is not None
             and value == self._previous_value
         ):

@@ -7,7 +7,8 @@ from typing import Final
 
 
 class Drop(enum.IntEnum):
-    """In the order in which a message meets them; the number is the index in :data:`Drops`."""
+    """In the order in which a message meets them, but for UNTIMELY, which comes first; the number
+    is the index in :data:`Drops`."""
 
     INACTIVE = 0
     ENCODING = 1
@@ -18,6 +19,8 @@ class Drop(enum.IntEnum):
     SIZE = 6
     UNIQUE = 7
     NONFINITE = 8
+    UNTIMELY = 9
+    """The device's time is too old or too far ahead (decision 0023)."""
 
     @property
     def word(self) -> str:

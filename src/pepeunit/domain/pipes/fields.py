@@ -16,7 +16,10 @@ from typing import Any, Final, TypeVar
 from attrs import frozen
 
 from pepeunit.domain.pipes.config import (
+    AHEAD_SECONDS_DEFAULT,
+    AHEAD_SECONDS_MAX,
     EPOCH,
+    LATENESS_SECONDS_MAX,
     RATE_SECONDS_MAX,
     ROUND_MAX,
     AggregationFunction,
@@ -201,13 +204,17 @@ def listed_values(value: Any) -> tuple[str | int | float | bool, ...]:
     return tuple(value)
 
 
-KEYS: Final[Mapping[Stage, Sequence[Key]]] = {
-    Stage.ACTIVE_PERIOD: (
+KEYS: Final[Mapping[str, Sequence[Key]]] = {
+    "active_period": (
         Key("type", word(PeriodType), is_required=True),
         Key("start", moment),
         Key("end", moment),
     ),
-    Stage.FILTERS: (
+    "event_time": (
+        Key("lateness_seconds", integer(0, LATENESS_SECONDS_MAX), is_required=True),
+        Key("ahead_seconds", integer(0, AHEAD_SECONDS_MAX), default=AHEAD_SECONDS_DEFAULT),
+    ),
+    "filters": (
         Key("type_input_value", word(InputType), is_required=True),
         Key("type_value_filtering", word(ListType)),
         Key("filtering_values", listed_values),
@@ -218,13 +225,13 @@ KEYS: Final[Mapping[Stage, Sequence[Key]]] = {
         Key("last_unique_check", flag, default=False, is_null_absent=False),
         Key("max_size", integer(0), is_required=True),
     ),
-    Stage.TRANSFORMATIONS: (
+    "transformations": (
         Key("multiplication_ratio", real),
         Key("round_decimal_point", integer(0, ROUND_MAX)),
         Key("slice_start", integer()),
         Key("slice_end", integer()),
     ),
-    Stage.PROCESSING_POLICY: (
+    "processing_policy": (
         Key("policy_type", word(PolicyType), is_required=True),
         Key("n_records_count", integer()),
         Key("time_window_size", integer()),
@@ -232,9 +239,13 @@ KEYS: Final[Mapping[Stage, Sequence[Key]]] = {
     ),
 }
 
-SECTIONS: Final[Mapping[Stage, str]] = {
-    Stage.ACTIVE_PERIOD: "active_period",
-    Stage.FILTERS: "filters",
-    Stage.TRANSFORMATIONS: "transformations",
-    Stage.PROCESSING_POLICY: "processing_policy",
+SECTIONS: Final[Mapping[str, Stage]] = {
+    "active_period": Stage.ACTIVE_PERIOD,
+    "event_time": Stage.ACTIVE_PERIOD,
+    "filters": Stage.FILTERS,
+    "transformations": Stage.TRANSFORMATIONS,
+    "processing_policy": Stage.PROCESSING_POLICY,
 }
+"""In the order in which they are told. Clients know four stages: what says when a value counts is
+told with the active period."""
+OPTIONAL_SECTIONS: Final = frozenset({"event_time", "transformations"})

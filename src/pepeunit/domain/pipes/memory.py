@@ -22,10 +22,10 @@ NEVER: Final = -(1 << 62)
 NOT_DUE: Final = 1 << 62
 NO_NODE: Final = UUID(int=0)
 
-MemoryDump = tuple[
-    int, str | float | None, int, int, tuple[WindowDump, ...], WindowDump | tuple[()]
-]
-"""``(last_ms, last_value, seq, window_seq, windows, closed)``"""
+_Plain = tuple[int, str | float | None, int, int, tuple[WindowDump, ...], WindowDump | tuple[()]]
+MemoryDump = _Plain | tuple[*_Plain, int, int]
+"""``(last_ms, last_value, seq, window_seq, windows, closed)``, and where windows ever waited for
+late messages ``lateness_ms, floor_ms``."""
 
 
 class NodeMemory:
@@ -41,12 +41,17 @@ class NodeMemory:
     :class:`~pepeunit.domain.pipes.windows.Window`), with ``rule`` None where there is none;
     ``others`` are the other open windows, ``closed`` is the one that closed last: when the clock
     steps back, messages go on where it ended and its row is replaced (spec datapipe.md 5).
+
+    ``lateness_ms`` is how long after their end all open windows wait for late messages: as the
+    config of the last message wants it. Windows that ended by ``floor_ms`` may have closed before
+    the config that waits longer came, and open no more (decision 0023).
     """
 
     __slots__ = (
         *("compiled", "dropped", "generation", "node"),
         *("closed", "due_ms", "last_ms", "last_value", "others", "seq", "window_seq"),
         *("count", "end_ms", "rest", "rule", "start_ms", "total"),
+        *("floor_ms", "lateness_ms"),
     )
 
     def __init__(
@@ -63,6 +68,8 @@ class NodeMemory:
         self.others: dict[WindowKey, Window] | None = None
         self.rule: WindowRule | None = None
         self.due_ms = NOT_DUE
+        self.lateness_ms = 0
+        self.floor_ms = NEVER
         self._forget_windows()
 
     @property
@@ -74,8 +81,19 @@ class NodeMemory:
             self.dropped = no_drops()
         self.dropped[reason] += 1
 
+    def wait(self, received_ms: int, lateness_ms: int) -> None:
+        """From now on windows wait so long, those that are open too."""
+        self._put_aside()
+        if self.has_windows or self.closed:
+            self.floor_ms = max(self.floor_ms, received_ms - self.lateness_ms)
+        if self.has_windows:
+            self.due_ms += lateness_ms - self.lateness_ms
+        self.lateness_ms = lateness_ms
+
     def turn_to(self, time_ms: int, rule: WindowRule) -> None:
         """Make the window of a time the one written to, opened if need be."""
+        if rule.lateness_ms != self.lateness_ms:
+            self.wait(time_ms, rule.lateness_ms)
         self._put_aside()
         key, self.end_ms = rule.bounds_at(time_ms)
         self.start_ms = key[0]
@@ -84,7 +102,7 @@ class NodeMemory:
         if window is not None:
             self.count, self.total, self.rest = window.count, window.total, window.rest
             return
-        self.due_ms = min(self.due_ms, self.end_ms)
+        self.due_ms = min(self.due_ms, self.end_ms + self.lateness_ms)
         closed = self.closed
         if closed and closed[:3] == (self.start_ms, rule.seconds, rule.word):
             self.count, self.total, self.rest = closed[3:]
@@ -92,7 +110,8 @@ class NodeMemory:
             self.count, self.total, self.rest = 0, rule.start, 0.0
 
     def close(self, node: UUID, generation: int, now_ms: int, out: Rows) -> int:
-        """Move the windows that ended by ``now_ms`` into ``out``; how many there were.
+        """Move the windows that ended by ``now_ms``, and waited for late messages since, into
+        ``out``; how many there were.
 
         ``created_ms`` is the end. A result that is not finite gives no row and is counted.
         """
@@ -105,11 +124,12 @@ class NodeMemory:
             self._forget_windows()
             _emit(node, generation, start_ms, end_ms, rule, totals, out)
             return 1
+        ended_ms = now_ms - self.lateness_ms
         windows = sorted(self.open_windows(), key=lambda window: window.end_ms)
         self._forget_windows()
         closed = 0
         for window in windows:
-            if window.end_ms <= now_ms:
+            if window.end_ms <= ended_ms:
                 closed += 1
                 self.closed = window.dump()
                 totals = window.count, window.total, window.rest
@@ -135,6 +155,7 @@ class NodeMemory:
         self.generation = generation
         self.seq = self.window_seq = seq
         self.closed = ()
+        self.floor_ms = NEVER
         self._forget_windows()
 
     def dump(self) -> MemoryDump:
@@ -146,7 +167,10 @@ class NodeMemory:
         elif rule is not None:
             totals = self.count, self.total, self.rest
             windows = ((self.start_ms, rule.seconds, rule.word, *totals),)
-        return self.last_ms, self.last_value, self.seq, self.window_seq, windows, self.closed
+        dump = self.last_ms, self.last_value, self.seq, self.window_seq, windows, self.closed
+        if self.lateness_ms or self.floor_ms != NEVER:
+            return *dump, self.lateness_ms, self.floor_ms
+        return dump
 
     @classmethod
     def load(
@@ -157,11 +181,16 @@ class NodeMemory:
         compiled: CompiledPipe | None = None,
     ) -> NodeMemory:
         memory = cls(node, generation, compiled)
-        memory.last_ms, memory.last_value, memory.seq, memory.window_seq, windows, closed = dump
+        last_ms, last_value, seq, window_seq, windows, closed, *waiting = dump
+        memory.last_ms, memory.last_value = last_ms, last_value
+        memory.seq, memory.window_seq = seq, window_seq
         for start_ms, seconds, function, count, total, rest in windows:
             rule = window_rule(seconds, AggregationFunction(function))
             memory.turn_to(start_ms, rule)
             memory.count, memory.total, memory.rest = count, total, rest
+        if waiting:
+            memory.lateness_ms, memory.floor_ms = waiting
+            memory.due_ms += memory.lateness_ms if memory.has_windows else 0
         memory.closed = tuple(closed)  # type: ignore[assignment]
         return memory
 
@@ -169,12 +198,14 @@ class NodeMemory:
         if self.rule is not None:
             *_, window = self.open_windows()
             self._put(window)
+            self.rule = None
+            self.start_ms, self.end_ms = 1, 0
 
     def _put(self, window: Window) -> None:
         if self.others is None:
             self.others = {}
         self.others[window.key] = window
-        self.due_ms = min(self.due_ms, window.end_ms)
+        self.due_ms = min(self.due_ms, window.end_ms + self.lateness_ms)
 
     def _forget_windows(self) -> None:
         self.others = None

@@ -64,6 +64,25 @@ if {condition}:
     memory.drop({reason})
     continue
 """
+UNSTAMP: Final = """\
+arrived, received = payload, time
+if payload[:2] == b"t=":
+    time, payload = unstamped(payload, time)
+    if not received - {lateness} <= time <= received + {ahead}:
+        drops[UNTIMELY] += 1
+        memory.drop(UNTIMELY)
+        continue
+    if time > received:
+        time = received
+"""
+WAIT: Final = """\
+if memory.lateness_ms != {lateness}:
+    memory.wait(received, {lateness})
+if time < memory.floor_ms and {rule}.bounds_at(time)[1] <= memory.floor_ms:
+    drops[UNTIMELY] += 1
+    memory.drop(UNTIMELY)
+    continue
+"""
 SUM: Final = """\
 total = memory.total
 memory.total = added = total + number

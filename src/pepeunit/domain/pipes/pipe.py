@@ -85,7 +85,8 @@ class Pipe:
         return [self.feed(received_ms, payload) for received_ms, payload in samples]
 
     def close(self, now_ms: int) -> list[AggregateEntry]:
-        """The windows that ended by ``now_ms``, oldest first; each is told once."""
+        """The windows that ended by ``now_ms`` and wait for no late message, oldest first; each
+        is told once."""
         out = Rows()
         self._memory.close(_NODE, _GENERATION, now_ms, out)
         return [aggregate_entry(row) for row in out.aggregates]

@@ -4,6 +4,8 @@
 at the whole run: are all payloads well-formed, small enough and inside the active period? Then the
 loop goes without these checks; else it hands the run to ``exact``. The rest of the loop is the
 same text in both: list, threshold, rate, uniqueness, transformation, policy (spec datapipe.md 4).
+
+With event time there is only ``exact``: each message begins with the time it tells.
 """
 
 from __future__ import annotations
@@ -43,8 +45,11 @@ from pepeunit.domain.pipes.phrases import (
     SWIFT_BOUNDS,
     SWIFT_DECODE_NUMBER,
     SWIFT_DECODE_TEXT,
+    UNSTAMP,
+    WAIT,
     WINDOW,
 )
+from pepeunit.domain.pipes.stamp import unstamped
 from pepeunit.domain.pipes.windows import window_rule
 
 CONSTANTS: Final[Mapping[str, Any]] = {
@@ -55,6 +60,7 @@ CONSTANTS: Final[Mapping[str, Any]] = {
     "parse_number": parse_number,
     "product_text": product_text,
     "unreadable": unreadable,
+    "unstamped": unstamped,
 }
 
 
@@ -65,8 +71,12 @@ def program(config: PipeConfig) -> tuple[str, dict[str, Any]]:
     differ only in numbers shares one.
     """
     builder = _Builder(config)
-    functions = builder.function("exact") + "\n" + builder.function("swift")
-    body = indent(functions + "return exact, swift\n", "    ")
+    functions = builder.function("exact")
+    if config.event_time is None:
+        functions += "\n" + builder.function("swift") + "return exact, swift\n"
+    else:
+        functions += "return exact, exact\n"
+    body = indent(functions, "    ")
     return f"def make({', '.join(builder.values)}):\n{body}", builder.values
 
 
@@ -96,7 +106,7 @@ class _Builder:
         is_swift = name == "swift"
         loop = "".join(
             [
-                "" if is_swift else self._period() + self._decoding(),
+                "" if is_swift else self._event_time() + self._period() + self._decoding(),
                 self._filters(is_swift=is_swift),
                 self._transformation(),
                 "memory.last_ms = time\nmemory.last_value = value\n",
@@ -127,6 +137,25 @@ class _Builder:
 
     def _decoding_of_runs(self) -> str:
         return SWIFT_DECODE_NUMBER if self.is_number else SWIFT_DECODE_TEXT
+
+    def _event_time(self) -> str:
+        keys = self.config.event_time
+        if keys is None:
+            return ""
+        lateness = self.named("lateness_ms", keys.lateness_seconds * 1000)
+        text = UNSTAMP.format(
+            lateness=lateness, ahead=self.named("ahead_ms", keys.ahead_seconds * 1000)
+        )
+        if self.policy is PolicyType.AGGREGATION:
+            text += WAIT.format(lateness=lateness, rule=self._rule())
+        return text
+
+    def _rule(self) -> str:
+        policy = self.config.processing_policy
+        function = policy.aggregation_functions or AggregationFunction.AVG
+        event_time = self.config.event_time
+        lateness_ms = 0 if event_time is None else event_time.lateness_seconds * 1000
+        return self.named("rule", window_rule(policy.time_window_size or 0, function, lateness_ms))
 
     def _period(self) -> str:
         period = self.config.active_period
@@ -164,7 +193,8 @@ class _Builder:
             drops.append(DROP.format(condition=rate, reason="RATE"))
         if filters.max_size and not is_swift:
             size_max = self.named("size_max", filters.max_size)
-            drops.append(DROP.format(condition=f"len(payload) > {size_max}", reason="SIZE"))
+            incoming = "payload" if self.config.event_time is None else "arrived"
+            drops.append(DROP.format(condition=f"len({incoming}) > {size_max}", reason="SIZE"))
         if filters.last_unique_check:
             drops.append(DROP.format(condition="value == memory.last_value", reason="UNIQUE"))
         return "".join(drops)
@@ -229,8 +259,7 @@ class _Builder:
                 return self._row("window_seq", f"time + {self.named('window_ms', seconds * 1000)}")
             case PolicyType.AGGREGATION:
                 function = policy.aggregation_functions or AggregationFunction.AVG
-                rule = self.named("rule", window_rule(seconds, function))
-                return WINDOW.format(rule=rule) + ADD[function]
+                return WINDOW.format(rule=self._rule()) + ADD[function]
 
     def _row(self, counter: str, limit: str) -> str:
         return ROW.format(

@@ -11,7 +11,7 @@ FIRST_GENERATION = 1
 
 @frozen
 class Trim:
-    """Of the rows created at or before ``at_ms`` only the newest ``count`` are left.
+    """Of the rows created at or before ``at_ms`` only the newest ``count`` by arrival are left.
 
     Recorded whenever an NRecords limit ends, so that a larger one never brings rows back
     (spec datapipe.md 5).

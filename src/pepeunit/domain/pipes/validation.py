@@ -19,6 +19,7 @@ from pepeunit.domain.pipes.config import (
     RECORDS_MAX,
     WINDOW_SECONDS,
     ActivePeriod,
+    EventTime,
     Filters,
     InputType,
     PeriodType,
@@ -29,13 +30,14 @@ from pepeunit.domain.pipes.config import (
     ThresholdType,
     Transformations,
 )
-from pepeunit.domain.pipes.fields import KEYS, SECTIONS, Malformed
+from pepeunit.domain.pipes.fields import KEYS, OPTIONAL_SECTIONS, SECTIONS, Malformed
 
-SECTION_CLASSES: Final[Mapping[Stage, Callable[..., Any]]] = {
-    Stage.ACTIVE_PERIOD: ActivePeriod,
-    Stage.FILTERS: Filters,
-    Stage.TRANSFORMATIONS: Transformations,
-    Stage.PROCESSING_POLICY: ProcessingPolicy,
+SECTION_CLASSES: Final[Mapping[str, Callable[..., Any]]] = {
+    "active_period": ActivePeriod,
+    "event_time": EventTime,
+    "filters": Filters,
+    "transformations": Transformations,
+    "processing_policy": ProcessingPolicy,
 }
 
 Values = Mapping[str, Any]
@@ -77,12 +79,7 @@ def read_config(document: object, payload_bytes_max: int = PAYLOAD_BYTES_MAX) ->
     sections, found = _read(document, payload_bytes_max, every=False)
     if found:
         raise InvalidPipe(found)
-    return PipeConfig(
-        sections[Stage.ACTIVE_PERIOD],
-        sections[Stage.FILTERS],
-        sections[Stage.TRANSFORMATIONS],
-        sections[Stage.PROCESSING_POLICY],
-    )
+    return PipeConfig(**sections)
 
 
 class InvalidPipe(Invalid):
@@ -97,35 +94,35 @@ class InvalidPipe(Invalid):
 
 def _read(
     document: object, payload_bytes_max: int, *, every: bool
-) -> tuple[dict[Stage, Any], list[Violation]]:
+) -> tuple[dict[str, Any], list[Violation]]:
     if document is None:
         raise Invalid("the document is empty", Topic.PIPE)
     if not isinstance(document, Mapping):
         raise Invalid(
             f"the document must be a mapping, not this {type(document).__name__}", Topic.PIPE
         )
-    sections: dict[Stage, Any] = {}
+    sections: dict[str, Any] = {}
     found: list[Violation] = []
-    for stage, name in SECTIONS.items():
+    for name, stage in SECTIONS.items():
         section = document.get(name)
-        if section is None and stage is Stage.TRANSFORMATIONS:
-            sections[stage] = None
+        if section is None and name in OPTIONAL_SECTIONS:
+            sections[name] = None
             continue
-        values, faults = _read_section(stage, section, payload_bytes_max, every=every)
+        values, faults = _read_section(name, section, payload_bytes_max, every=every)
         found += [Violation(stage, name + path, message) for path, message in faults]
         if not faults:
-            sections[stage] = SECTION_CLASSES[stage](**values)
+            sections[name] = SECTION_CLASSES[name](**values)
     return sections, found
 
 
 def _read_section(
-    stage: Stage, section: object, payload_bytes_max: int, *, every: bool
+    name: str, section: object, payload_bytes_max: int, *, every: bool
 ) -> tuple[Values, list[Fault]]:
     if not isinstance(section, Mapping):
         return {}, [("", "is missing" if section is None else "must be a mapping")]
     values: dict[str, Any] = {}
     faults: list[Fault] = []
-    for key in KEYS[stage]:
+    for key in KEYS[name]:
         value = section.get(key.name)
         is_absent = key.name not in section or (value is None and key.is_null_absent)
         if is_absent and not key.is_required:
@@ -141,8 +138,8 @@ def _read_section(
     if not faults or every:
         broken = [
             (f".{path}", message)
-            for rule in RULES[stage]
-            if all(name in values for name in rule.keys)
+            for rule in RULES.get(name, ())
+            if all(used in values for used in rule.keys)
             for path, message in rule.faults(values, payload_bytes_max)
         ]
         faults += broken if every else broken[:1]
@@ -233,12 +230,12 @@ def _function(values: Values, _: int) -> Iterator[Fault]:
         yield "aggregation_functions", "is required for Aggregation"
 
 
-RULES: Final[Mapping[Stage, Sequence[Rule]]] = {
-    Stage.ACTIVE_PERIOD: (
+RULES: Final[Mapping[str, Sequence[Rule]]] = {
+    "active_period": (
         Rule(("type", "start", "end"), _period_bounds),
         Rule(("type", "start", "end"), _period_order),
     ),
-    Stage.FILTERS: (
+    "filters": (
         Rule(("type_value_filtering", "filtering_values"), _list_given),
         Rule(("type_input_value", "filtering_values"), _list_suits),
         Rule(
@@ -247,8 +244,7 @@ RULES: Final[Mapping[Stage, Sequence[Rule]]] = {
         ),
         Rule(("max_size",), _size),
     ),
-    Stage.TRANSFORMATIONS: (),
-    Stage.PROCESSING_POLICY: (
+    "processing_policy": (
         Rule(("policy_type", "n_records_count"), _records),
         Rule(("policy_type", "time_window_size"), _window),
         Rule(("policy_type", "aggregation_functions"), _function),

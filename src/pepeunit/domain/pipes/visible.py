@@ -12,21 +12,23 @@ from pepeunit.domain.pipes.series import Series, Trim
 
 
 def visible_records(rows: Iterable[NRecordRow], series: Series) -> list[NRecordRow]:
-    """The newest rows of the series, oldest first: no more than its limit, nor than any earlier
-    limit let live. At one millisecond the later in arrival order is the newer.
+    """The rows of the series that arrived last, oldest first: no more than its limit, nor than
+    any earlier limit let live. At one millisecond the later in arrival order is the newer.
     """
-    left = sorted(
+    arrived = sorted(
         (row for row in rows if row[0] == series.node and row[1] == series.generation),
-        key=lambda row: (row[5], row[2]),
+        key=lambda row: row[2],
     )
-    for trim in sorted(series.trims, key=lambda trim: trim.at_ms):
-        left = _trimmed(left, trim)
-    return left if series.limit is None else left[max(0, len(left) - series.limit) :]
+    hidden = {row[2] for trim in series.trims for row in _hidden(arrived, trim)}
+    left = [row for row in arrived if row[2] not in hidden]
+    if series.limit is not None:
+        left = left[max(0, len(left) - series.limit) :]
+    return sorted(left, key=lambda row: (row[5], row[2]))
 
 
-def _trimmed(rows: Sequence[NRecordRow], trim: Trim) -> list[NRecordRow]:
-    old = sum(row[5] <= trim.at_ms for row in rows)
-    return list(rows[max(0, old - trim.count) :])
+def _hidden(arrived: Sequence[NRecordRow], trim: Trim) -> Sequence[NRecordRow]:
+    old = [row for row in arrived if row[5] <= trim.at_ms]
+    return old[: max(0, len(old) - trim.count)]
 
 
 def visible_window_rows(

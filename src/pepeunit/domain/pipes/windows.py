@@ -22,13 +22,15 @@ _START: Final = {AggregationFunction.MIN: math.inf, AggregationFunction.MAX: -ma
 
 
 class WindowRule:
-    """Size and function of windows. One object for equal rules: compare by identity."""
+    """Size and function of windows, and how long after their end they wait for late messages.
+    One object for equal rules: compare by identity."""
 
-    __slots__ = ("bounds", "function", "milliseconds", "seconds", "start", "word")
+    __slots__ = ("bounds", "function", "lateness_ms", "milliseconds", "seconds", "start", "word")
 
-    def __init__(self, seconds: int, function: AggregationFunction) -> None:
+    def __init__(self, seconds: int, function: AggregationFunction, lateness_ms: int) -> None:
         self.seconds = seconds
         self.function = function
+        self.lateness_ms = lateness_ms
         self.word: str = function.value
         self.milliseconds = seconds * 1000
         self.start = _START.get(function, 0.0)
@@ -52,12 +54,13 @@ class WindowRule:
         return (start, self.seconds, self.function), start + self.milliseconds
 
 
-_RULES: Final[dict[tuple[int, AggregationFunction], WindowRule]] = {}
+_RULES: Final[dict[tuple[int, AggregationFunction, int], WindowRule]] = {}
 
 
-def window_rule(seconds: int, function: AggregationFunction) -> WindowRule:
-    """The one rule of this size and function."""
-    return _RULES.setdefault((seconds, function), WindowRule(seconds, function))
+def window_rule(seconds: int, function: AggregationFunction, lateness_ms: int = 0) -> WindowRule:
+    """The one rule of this size, function and patience."""
+    rule = WindowRule(seconds, function, lateness_ms)
+    return _RULES.setdefault((seconds, function, lateness_ms), rule)
 
 
 class Window:

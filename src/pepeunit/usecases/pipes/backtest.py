@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from pepeunit.domain.errors import Invalid, NotFound, Topic
 from pepeunit.domain.ids import NodeId
@@ -97,7 +97,8 @@ class _Run:
 
     def __attrs_post_init__(self) -> None:
         self._memory = NodeMemory(self.node, FIRST_GENERATION)
-        self._pipe = compile_pipe(self.config)
+        # stored values carry no stamps any more
+        self._pipe = compile_pipe(evolve(self.config, event_time=None))
 
     def feed(self, block: Sequence[StoredRow]) -> None:
         values: Any = block
