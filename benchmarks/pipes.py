@@ -19,9 +19,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from attrs import evolve
+
 from pepeunit.domain.pipes.batch import run_batch
 from pepeunit.domain.pipes.compiled import compile_pipe
-from pepeunit.domain.pipes.config import PipeConfig
+from pepeunit.domain.pipes.config import EventTime, PipeConfig
 from pepeunit.domain.pipes.drops import no_drops
 from pepeunit.domain.pipes.memory import NodeMemory
 from pepeunit.domain.pipes.rows import Rows
@@ -53,6 +55,10 @@ def config(policy: dict[str, Any], kind: str = "Number", **filters: Any) -> Pipe
 
 def number(chance: random.Random) -> bytes:
     return b"%.2f" % chance.uniform(-20, 100)
+
+
+def stamped(chance: random.Random) -> bytes:
+    return b"t=%d;%.2f" % (START_MS + chance.randint(-100, 0), chance.uniform(-20, 100))
 
 
 def word(chance: random.Random) -> bytes:
@@ -124,6 +130,8 @@ def main() -> None:
         {"policy_type": "TimeWindow", "time_window_size": 3600},
         transformations={"multiplication_ratio": 0.1, "round_decimal_point": 1},
     )
+    timed = evolve(filtered, event_time=EventTime(60))
+    timed_average = evolve(average, event_time=EventTime(60))
     many = [config(AVERAGE, type_value_threshold="Min", threshold_min=-at) for at in range(21, 121)]
     for what, configs, nodes, payload in (
         ("Number, range, LastValue", [filtered], 1, number),
@@ -136,6 +144,8 @@ def main() -> None:
         ("Aggregation", [average], 1000, number),
         ("Aggregation", [average], 10_000, number),
         ("Aggregation", [average], 50_000, number),
+        ("Number, range, event time, LastValue", [timed], 10, stamped),
+        ("Aggregation, event time", [timed_average], 1000, stamped),
         ("Aggregation, 100 configs", many, 1000, number),
         ("NRecords, range", [records], 1000, number),
         ("TimeWindow, ratio, rounding", [rounded], 1000, number),

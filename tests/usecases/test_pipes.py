@@ -204,3 +204,22 @@ async def test_a_backtest_tells_what_another_config_would_keep_and_changes_nothi
         await backtest(NodeId(uuid4()), json.dumps(LAST).encode())
     with pytest.raises(Invalid):
         await backtest(uuid, b"{}")
+
+
+async def test_a_backtest_takes_stored_values_for_values_without_a_stamp(
+    piping: Platform,
+) -> None:
+    owner = await piping.user("owner")
+    _, nodes = await nodes_of(piping, owner)
+    uuid = nodes["temp/pepeunit"].uuid
+    backtest = BacktestPipe(piping.database, piping.forms, piping.series, piping.clock)
+    await piping.set_pipe(owner, uuid, json.dumps(windowed(86_400)).encode())
+    now_ms = to_ms(piping.clock())
+    async with piping.database.read() as rows:
+        series = await rows.pipes.series(uuid)
+    assert series is not None
+    row = (uuid, series.generation, 1, "t=5;on", "Text", now_ms - 9000, now_ms + 1, 6)
+    await piping.series.write(SeriesBatch("b", time_windows=[row]))
+    event_time = {"lateness_seconds": 0, "ahead_seconds": 0}
+    told = await backtest(uuid, json.dumps(records(5) | {"event_time": event_time}).encode())
+    assert (told.accepted, told.rows) == (1, 1)

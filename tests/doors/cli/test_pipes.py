@@ -62,6 +62,17 @@ def test_what_is_no_config_at_all_is_told_in_a_line(
     assert said in capsys.readouterr().out
 
 
+def test_event_time_is_checked_with_its_line(
+    served: Served, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"{GOOD}event_time:\n  lateness_seconds: 60\n")
+    assert run(["pipe", "check", str(file)], served.platform()) == 0
+    file.write_text(f"event_time:\n  lateness_seconds: 86401\n{GOOD}")
+    assert run(["pipe", "check", str(file)], served.platform()) == 1
+    told = f"{file}:2: ActivePeriod event_time.lateness_seconds: must be at most 86400"
+    assert told in capsys.readouterr().out
+
+
 def test_a_missing_file_is_told(served: Served, file: Path) -> None:
     assert run(["pipe", "check", str(file)], served.platform()) == 3
     assert run(["pipe", "replay", str(file)], served.platform()) == 3

@@ -29,7 +29,7 @@ from pepeunit.domain.pipes.memory import NodeMemory
 from pepeunit.domain.pipes.rows import Rows
 from pepeunit.domain.pipes.validation import read_config
 from pepeunit.ports.checkpoint import Commit
-from tests.usecases.samples.site import Row, Site, config
+from tests.usecases.samples.site import EPOCH, Row, Site, config
 
 FAULTS = ("down", "slow", "answer lost", "half", "bug")
 CONFIGS = (
@@ -41,6 +41,11 @@ CONFIGS = (
     config("Aggregation", "Number", time_window_size=300, aggregation_functions="Max"),
     config("LastValue", rate=2),
     config(),
+)
+EVENT_TIMES = tuple(
+    made | {"event_time": {"lateness_seconds": lateness}}
+    for made in CONFIGS
+    for lateness in (30, 3600)
 )
 NAMES = ("a", "b", "c")
 
@@ -72,10 +77,12 @@ class SteppingCheckpoint(MemoryCheckpoint):
 
 
 class Scenario:
-    """One random history."""
+    """One random history. With ``stamps`` devices may tell the time of their values."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, stamps: bool = False) -> None:
         self.dice = Random(seed)
+        self.stamps = stamps
+        self.configs = (*CONFIGS, *EVENT_TIMES) if stamps else CONFIGS
         self.site = Site()
         self.site.journal = self.journal = SteppingJournal()
         self.site.checkpoint = SteppingCheckpoint()
@@ -86,7 +93,7 @@ class Scenario:
 
     async def run(self, steps: int) -> None:
         dice, site = self.dice, self.site
-        await site.furnish(**{name: dice.choice(CONFIGS) for name in NAMES})
+        await site.furnish(**{name: dice.choice(self.configs) for name in NAMES})
         await site.start()
         for _ in range(steps):
             await self._step(dice.random())
@@ -132,7 +139,8 @@ class Scenario:
         payloads = []
         for _ in range(self.dice.randrange(1, 6)):
             self.count += 1
-            payloads.append(str(self.dice.choice((self.count, 7, 7.5, "no number"))))
+            payload = str(self.dice.choice((self.count, 7, 7.5, "no number")))
+            payloads.append(self._stamp() + payload if self.stamps else payload)
 
         async def send() -> None:
             await self.site.send(name, *payloads)
@@ -142,8 +150,13 @@ class Scenario:
         self.sending.add(task)
         task.add_done_callback(self.sending.discard)
 
+    def _stamp(self) -> str:
+        seconds = self.at - self.dice.choice((-70, -1, 0, 1, 20, 30, 45, 90, 600, 3600))
+        moment = int((EPOCH.timestamp() + seconds) * 1000)
+        return self.dice.choice(("", f"t={moment};"))
+
     async def _configure(self, name: str) -> None:
-        text = json.dumps(self.dice.choice(CONFIGS))
+        text = json.dumps(self.dice.choice(self.configs))
         node = await self.site.node(name)
         active = self.dice.random() < 0.8
         await self.site.put(node, text, active=active)
@@ -211,7 +224,16 @@ class Uninterrupted:
 async def test_stores_hold_what_the_journal_gives_however_often_the_process_died(
     seed: int,
 ) -> None:
-    scenario = Scenario(seed)
+    await _live(Scenario(seed))
+
+
+@pytest.mark.parametrize("seed", range(150))
+async def test_values_that_tell_their_time_are_stored_the_same_whatever_died(seed: int) -> None:
+    """What is too late does not depend on when a process looked."""
+    await _live(Scenario(seed, stamps=True))
+
+
+async def _live(scenario: Scenario) -> None:
     site = scenario.site
     try:
         await scenario.run(steps=60)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.usecases.samples.site import Site
+from tests.usecases.samples.site import EPOCH, LAST_VALUE, SUMS, Site
 
 
 async def test_values_rows_and_windows_reach_their_stores(site: Site) -> None:
@@ -18,6 +18,31 @@ async def test_values_rows_and_windows_reach_their_stores(site: Site) -> None:
     await site.send("value", "on")
     await site.settled()
     assert await site.states("sums") == [3.0]
+
+
+async def test_a_window_of_a_config_with_event_time_waits_for_what_comes_late(site: Site) -> None:
+    await site.configure("sums", SUMS | {"event_time": {"lateness_seconds": 60}})
+    await site.configure("value", LAST_VALUE | {"event_time": {"lateness_seconds": 60}})
+    start = int(EPOCH.timestamp())
+    site.clock.at(5)
+    await site.send("sums", f"t={start + 1};1")
+    await site.send("value", f"t={start + 4};on")
+    await site.settled()
+    site.clock.at(62)
+    await site.send("value", f"t={start + 3};late", f"t={start + 1};too late")
+    await site.windows_over()
+    assert await site.value("value") == "on"
+    assert await site.states("sums") == []
+    await site.crash()
+    await site.start()
+    await site.send("sums", f"t={start + 59};2", f"t={start + 1};100")
+    site.clock.at(119)
+    await site.windows_over()
+    assert await site.states("sums") == []
+    site.clock.at(120)
+    await site.windows_over()
+    assert await site.states("sums") == [3.0]
+    assert (await site.ingest.drops(site.nodes["sums"]))["untimely"] == 1
 
 
 async def test_what_was_accepted_survives_a_crash_at_once(site: Site) -> None:
