@@ -208,6 +208,36 @@ def test_open_windows_wait_as_the_newest_config_says() -> None:
     assert [one.state for one in pipe.close(EPOCH_MS + MINUTE)] == [3.0]
 
 
+def test_each_of_several_windows_waits_for_its_own_end() -> None:
+    memory, out = NodeMemory(NODE, 1), Rows()
+    pipe = compile_pipe(timed(aggregation(), lateness=120))
+    times = [EPOCH_MS, EPOCH_MS + MINUTE]
+    pipe.feed(NODE, 1, memory, times, [b"1", b"2"], out, no_drops())
+    memory.close(NODE, 1, EPOCH_MS + 3 * MINUTE, out)
+    assert [row[2] for row in out.aggregates] == [1.0]
+    assert memory.due_ms == EPOCH_MS + 4 * MINUTE
+
+
+def test_a_dropped_message_does_not_keep_windows_waiting() -> None:
+    pipe = Pipe(config(aggregation()))
+    pipe.feed(EPOCH_MS, b"1")
+    pipe.config = timed(aggregation())
+    assert pipe.feed(EPOCH_MS + 1, b"x").dropped is Drop.TYPE
+    pipe.config = config(aggregation())
+    pipe.feed(EPOCH_MS + 2, b"2")
+    assert [one.state for one in pipe.close(EPOCH_MS + MINUTE)] == [3.0]
+
+
+def test_a_new_series_has_no_window_that_was_told() -> None:
+    memory = NodeMemory(NODE, 1)
+    plain, pipe = compile_pipe(config(aggregation())), compile_pipe(timed(aggregation()))
+    plain.feed(NODE, 1, memory, [EPOCH_MS], [b"1"], Rows(), no_drops())
+    times = [EPOCH_MS + 2 * MINUTE]
+    assert not pipe.feed(NODE, 1, memory, times, [at(EPOCH_MS)], Rows(), no_drops())
+    memory.begin_series(2)
+    assert pipe.feed(NODE, 2, memory, times, [at(EPOCH_MS)], Rows(), no_drops())
+
+
 def test_what_waits_survives_a_checkpoint() -> None:
     memory = NodeMemory(NODE, 1)
     pipe = compile_pipe(timed(aggregation(), lateness=30))
@@ -291,3 +321,10 @@ def test_replay_knows_it() -> None:
     assert told["accepted"] == [0, 1, 2]
     assert told["dropped"] == [{"index": 3, "reason": "untimely"}]
     assert [(row["state"], row["start"]) for row in told["rows"]] == [(25.0, 0), (21.0, 300)]
+
+
+def test_equal_values_may_be_neighbours_in_an_export_of_late_ones() -> None:
+    made = timed(N_RECORDS, last_unique_check=True)
+    check = CsvCheck(made, ("state", "create_datetime"), NOW, NODE, 2)
+    for second in (1, 2):
+        check.row(("1", f"2025-03-01 00:59:0{second}"))
