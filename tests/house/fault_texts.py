@@ -1,4 +1,5 @@
-"""What each numbered fault was, in one line. W: access; C: clash of text and behaviour; O: devices.
+"""What each numbered fault was, in one line. W: access; C: clash of text and behaviour; O: devices;
+B: the data pipe.
 
 They were found by reading and trying the platform that this one follows; ``docs/security.md``
 shows those that a test closes.
@@ -96,4 +97,27 @@ FAULTS = {
     "O38": "a full buffer locked itself",
     "O39": "`|` and line ends in values broke README tables, odd sections crashed",
     "O40": "compiled devices loaded the program without its env and schema",
+    "B1": "rows of all nodes were stored with the limit, function and size of whoever spoke last",
+    "B2": "windows were known by their start alone: sizes and functions ran together",
+    "B3": "a flush waited for a lock it held itself, and intake stopped for everybody",
+    "B4": "a batch that the store did not take was gone",
+    "B5": "one value that no store takes held up all others for ever",
+    "B6": "a stop lost buffers, open windows and queued messages",
+    "B7": "dates without offset were saved but could not be run",
+    "B8": "a config that could not be run died in silence",
+    "B9": "the config was decoded again for every message",
+    "B10": "every message walked through all buffered nodes to count them",
+    "B11": "a window kept every single value",
+    "B12": "the memory of removed nodes was kept for ever",
+    "B13": "a log line for every dropped message",
+    "B14": "changes that were missed once stayed unseen",
+    "B15": "one change made everything be read again",
+    "B16": "what was published during a restart was lost",
+    "B17": "uniqueness compared what came with what was stored",
+    "B18": "old rows were removed by rewriting whole parts every minute",
+    "B19": "any unit could read any node's data",
+    "B20": "a function's name became part of SQL",
+    "B21": "reads of aggregates, of newest values and of empty states failed",
+    "B22": "rows were counted by fetching them",
+    "B23": "one slow store stalled everything, and memory grew without a bound",
 }

@@ -8,6 +8,7 @@ Everything entered here is left in the reverse order, also when a later step fai
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -26,7 +27,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
-from pepeunit.entrypoints.parts import load_settings, now, use_cases
+from pepeunit.entrypoints.parts import load_settings, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.tls import Certificate
@@ -37,7 +38,6 @@ OUTBOX_SWEEP_SECONDS: Final = 30.0
 UPDATE_SWEEP_SECONDS: Final = 5.0
 ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
-LOG_PURGE_SECONDS: Final = 600.0
 AUDIT_PURGE_SECONDS: Final = 3600.0
 OLD_TOKENS_SECONDS: Final = 60.0
 UNITS_MINUTE: Final = 0
@@ -45,6 +45,15 @@ REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
 OPEN_FILES_MAX: Final = 65_536
 """Every client is an open file, and shells allow 1 024 of them at first."""
+
+COLLECTOR_THRESHOLDS: Final = (50_000, 20, 20)
+"""Rows are tuples by the hundred thousand, none in a cycle: with Python's own numbers the garbage
+collector walks through all of them again and again, a third of a second at a time."""
+
+
+def calm_collector() -> None:
+    """Let the garbage collector run seldom."""
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 @frozen
@@ -79,6 +88,7 @@ async def running(
     for warning in warnings:
         log.warning("%s", warning)
     _allow_open_files()
+    calm_collector()
     host, http_port = settings.site.http_host, settings.site.http_port
     operations, mqtt_tls_port = settings.operations, settings.operations.mqtt_tls_port
     ports = {"--http-port": http_port, "--mqtt-port": settings.mqtt.port}
@@ -94,11 +104,15 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
+<<<<<<< HEAD
         replayed = await use.ingest().replay()
         if replayed:
             log.info("stored %d samples that a previous run had only journalled", replayed)
         await stack.enter_async_context(_flushing(use))
         await stack.enter_async_context(_settling(use))
+=======
+        await stack.enter_async_context(_ingesting(use))
+>>>>>>> ingest
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
         await endpoint.start(host, settings.mqtt.port)
@@ -152,15 +166,18 @@ async def _http(
 
 
 @asynccontextmanager
-async def _flushing(use: UseCases) -> AsyncIterator[None]:
-    """The ingest's flush loop; what is gathered is written once more at the end."""
+async def _ingesting(use: UseCases) -> AsyncIterator[None]:
+    """The pipes run; what a previous run left is stored before anything else is let in, unless
+    that takes long. At the end everything is stored or spooled and written down."""
     ingest = use.ingest()
-    async with _tasks({"flush": ingest.run}):
-        yield
-    try:
-        await ingest.flush()
-    except Unavailable as outage:
-        log.warning("values stay in the journal: %s", outage)
+    async with _tasks({"ingest": ingest.run}):
+        if not await ingest.ready():
+            log.warning("what the previous run left is still being stored")
+        try:
+            yield
+        finally:
+            if not await ingest.stop():
+                log.warning("the next start stores what is left in the journal")
 
 
 @asynccontextmanager
@@ -177,7 +194,7 @@ async def _settling(use: UseCases) -> AsyncIterator[None]:
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
-    followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
+    followers, sync_all = use.followers(), use.sync_all()
     rollouts = use.advance_rollout()
     purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
     return _tasks(
@@ -186,7 +203,6 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
             "rollouts": lambda: every(ROLLOUT_SECONDS, "rollouts", rollouts.everywhere),
             "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
-            "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
             "audit": lambda: every(AUDIT_PURGE_SECONDS, "audit purge", purge_audit),
             "tokens": lambda: every(OLD_TOKENS_SECONDS, "end of old tokens", end_old_tokens),
             "units": lambda: hourly(UNITS_MINUTE, "update of units", followers.everywhere),

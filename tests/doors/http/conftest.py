@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -76,7 +77,18 @@ class Life:
 
 @pytest.fixture
 async def life() -> AsyncIterator[Life]:
-    platform = Platform()
+    async with lived(Platform()) as life:
+        yield life
+
+
+@pytest.fixture
+async def life_without_pipes() -> AsyncIterator[Life]:
+    async with lived(Platform(pipes_enabled=False)) as life:
+        yield life
+
+
+@asynccontextmanager
+async def lived(platform: Platform) -> AsyncIterator[Life]:
     doors = platform.doors()
     sign_up = platform.sign_up
     try:

@@ -19,6 +19,7 @@ from pepeunit.adapters.postgres.invites import PostgresInvites
 from pepeunit.adapters.postgres.nodes import PostgresEdges, PostgresNodes
 from pepeunit.adapters.postgres.outbox import PostgresOutbox
 from pepeunit.adapters.postgres.permissions import PostgresPermissions
+from pepeunit.adapters.postgres.pipes import PostgresPipes
 from pepeunit.adapters.postgres.registries import PostgresRegistries
 from pepeunit.adapters.postgres.repos import PostgresRepos
 from pepeunit.adapters.postgres.rollouts import PostgresRollouts
@@ -53,6 +54,7 @@ class _Transaction:
     units: PostgresUnits
     nodes: PostgresNodes
     edges: PostgresEdges
+    pipes: PostgresPipes
     permissions: PostgresPermissions
     outbox: PostgresOutbox
     rollouts: PostgresRollouts
@@ -70,6 +72,7 @@ class _Transaction:
             PostgresUnits(statements),
             PostgresNodes(statements),
             PostgresEdges(statements),
+            PostgresPipes(statements),
             PostgresPermissions(statements),
             PostgresOutbox(statements),
             PostgresRollouts(statements),

@@ -14,7 +14,7 @@ from attrs import frozen
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.violations import PageOutOfRange, RequestInvalid
 from pepeunit.domain.errors import Refused, Unavailable
-from pepeunit.entrypoints.http.endpoint import BodyTooLarge, asked_from
+from pepeunit.entrypoints.http.endpoint import asked_from
 from pepeunit.entrypoints.http.meter import NO_ROUTE, RequestMeter
 from pepeunit.entrypoints.http.refusals import (
     Answer,
@@ -27,6 +27,7 @@ from pepeunit.entrypoints.http.refusals import (
     violations_answer,
 )
 from pepeunit.entrypoints.http.site import Site
+from pepeunit.entrypoints.http.spool import BodyTooLarge
 from pepeunit.entrypoints.http.unlimited_lists import TooManyLists
 
 log = logging.getLogger(__name__)
