@@ -104,15 +104,8 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
-<<<<<<< HEAD
-        replayed = await use.ingest().replay()
-        if replayed:
-            log.info("stored %d samples that a previous run had only journalled", replayed)
-        await stack.enter_async_context(_flushing(use))
-        await stack.enter_async_context(_settling(use))
-=======
         await stack.enter_async_context(_ingesting(use))
->>>>>>> ingest
+        await stack.enter_async_context(_settling(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
         await endpoint.start(host, settings.mqtt.port)

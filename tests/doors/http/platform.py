@@ -190,15 +190,10 @@ class Platform:
         fetch = FetchFirmware(self.firmware, keyring)
         announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
-<<<<<<< HEAD
-        builder = Builder(clock, uuid4)
+        builder = Builder(clock, uuid4, self.default_pipe)
         drain = DrainOutbox(
             database, self.broker, clock, FACTS.domain, SettleCommands(database, clock)
         )
-=======
-        builder = Builder(clock, uuid4, self.default_pipe)
-        drain = DrainOutbox(database, self.broker, clock, FACTS.domain)
->>>>>>> ingest
         update_unit = UpdateUnit(database, programs, builder, announce)
         move = MoveUnits(programs, builder, announce, clock)
         advance = AdvanceRollout(database, programs, move, drain, MemoryLeases(), clock)
@@ -252,15 +247,12 @@ class Platform:
                 list_permissions=ListPermissions(database),
                 delete_permission=DeletePermission(database, self.broker),
             ),
-<<<<<<< HEAD
             AccessDoor(
                 ExplainAccess(database, FACTS.domain),
                 ListAccess(database, FACTS.domain),
                 CheckLinks(database),
             ),
-=======
             self._pipes(),
->>>>>>> ingest
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),
         ]

@@ -13,12 +13,7 @@ from pepeunit.codecs.bearer import TOKEN_HEADER
 from pepeunit.codecs.rest.requests import Paged
 from pepeunit.codecs.rest.strict import INTEGER_MAX, resolved_fields
 from pepeunit.codecs.rest.violations import Violation
-<<<<<<< HEAD
-from pepeunit.entrypoints.http.route import File, Route, Stream
-=======
-from pepeunit.entrypoints.http.endpoint import TOKEN_HEADER
 from pepeunit.entrypoints.http.route import File, Pieces, Route, Stream
->>>>>>> ingest
 from pepeunit.entrypoints.http.schema import Components, Schema
 from pepeunit.entrypoints.http.site import Site
 

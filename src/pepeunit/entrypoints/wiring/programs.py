@@ -76,17 +76,13 @@ class ProgramUseCases(Foundation):
         mirrors=Foundation.mirrors,
         topic_symbols=Foundation.settings.provided.people.topic_symbols,
     )
-<<<<<<< HEAD
-    builder = One(Builder, clock=Foundation.clock, new_uuid=Foundation.new_uuid)
-    settle_commands = One(SettleCommands, database=Foundation.database, clock=Foundation.clock)
-=======
     builder = One(
         Builder,
         clock=Foundation.clock,
         new_uuid=Foundation.new_uuid,
         default_pipe=providers.Callable(default_pipe, Foundation.settings),
     )
->>>>>>> ingest
+    settle_commands = One(SettleCommands, database=Foundation.database, clock=Foundation.clock)
     drain = One(
         DrainOutbox,
         database=Foundation.database,

@@ -11,12 +11,8 @@ from attrs import evolve, frozen
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.domain.ids import UnitId
-<<<<<<< HEAD
 from pepeunit.domain.messaging.command import CommandKind
-from pepeunit.domain.messaging.sample import RawSample
-=======
 from pepeunit.domain.messaging.record import LogRow, SampleRecord
->>>>>>> ingest
 from pepeunit.domain.messaging.topic import BaseTopic, NodeTopic, ParsedTopic
 from pepeunit.domain.registries.version import Sha
 from pepeunit.domain.units.log import UnitLog, read_logs
