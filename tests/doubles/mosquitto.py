@@ -64,6 +64,11 @@ class Mosquitto:
             assert time.monotonic() < deadline, "mosquitto did not start"
             threading.Event().wait(0.02)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()

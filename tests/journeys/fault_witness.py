@@ -214,7 +214,9 @@ class Owner:
 
     # the last look
 
-    async def look_at_everything(self, watched: Watched) -> tuple[int, list[str]]:
+    async def look_at_everything(
+        self, watched: Watched, *, with_sums: bool = True
+    ) -> tuple[int, list[str]]:
         """Rows of the day, and what is wrong in them and in the sums of every minute.
 
         A device speaks to ``window`` before ``sum``: when it was cut off, at most the newest
@@ -223,6 +225,12 @@ class Owner:
         ledger = watched.device.ledger
         rows = await self._exported(watched.nodes["window"])
         found = _wrong(watched, "window", rows, ledger.acknowledged["window"])
+        if with_sums:
+            found += await self._look_at_sums(watched, rows)
+        return len(rows), found
+
+    async def _look_at_sums(self, watched: Watched, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        ledger, found = watched.device.ledger, list[str]()
         by_minute: dict[int, list[int]] = {}
         for row, counter in zip(rows, _counters(rows), strict=True):
             moment = datetime.fromisoformat(row["create_datetime"]).replace(tzinfo=UTC)
@@ -255,7 +263,7 @@ class Owner:
                     f"{watched.device.name} sum: minutes {minutes} lack {lacking}; only "
                     f"{sorted(unsure)} may be missing"
                 )
-        return len(rows), found
+        return found
 
     async def _exported(self, node: str) -> list[dict[str, Any]]:
         content = await self.api.call("GET", f"unit_nodes/get_data_pipe_data_csv/{node}")

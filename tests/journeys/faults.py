@@ -1,8 +1,9 @@
 """Break what the platform stands on, one thing after the other, while devices speak at QoS 1.
 
-``python tests/journeys/faults.py --kills 200 --seed 7 [kills clickhouse postgres ...]`` prints the fault record in Markdown; it ends with 1 when something acknowledged is not stored or
-something is stored twice. Every value carries its device and a counter, none is sent twice, and
-the witness reads over REST as the devices' owner does.
+``python tests/journeys/faults.py --kills 200 --seed 7 [kills clickhouse postgres ...]`` prints
+the fault record in Markdown; it ends with 1 when something acknowledged is not stored or something
+is stored twice. Every value carries its device and a counter, none is sent twice, and the witness
+reads over REST as the devices' owner does.
 """
 
 from __future__ import annotations
@@ -92,19 +93,22 @@ class Site:
             for one in self.watched:
                 self.broken += [f"{when}: {text}" for text in await owner.look(one)]
 
-    async def last_look(self) -> None:
-        """Everything, when nobody speaks any more."""
-        self.be_silent()
-        await self.speak(1.0)
+    def end(self) -> None:
+        """Nobody speaks any more."""
         for one in self._speaking:
             one.cancel()
-        await asyncio.gather(*self._speaking, return_exceptions=True)
+
+    async def last_look(self, *, with_sums: bool = True) -> None:
+        """Everything, when nobody speaks any more; sums are there when their minute is over."""
+        self.be_silent()
+        await self.speak(1.0)
+        self.end()
         rows = 0
         async with self.owner() as owner:
             await owner.sign_in()
             for one in self.watched:
                 self.broken += [f"end: {text}" for text in await owner.look(one)]
-                count, found = await owner.look_at_everything(one)
+                count, found = await owner.look_at_everything(one, with_sums=with_sums)
                 rows += count
                 self.broken += [f"end: {text}" for text in found]
         said = sum(sum(one.device.ledger.said.values()) for one in self.watched)
@@ -136,8 +140,7 @@ async def site(seed: int, **settings: str) -> AsyncIterator[Site]:
             await one.make_devices(forge, served.mqtt_port)
             yield one
         finally:
-            for task in one._speaking:
-                task.cancel()
+            one.end()
             await asyncio.to_thread(served.end, signal.SIGTERM)
             await forge.stop()
 

@@ -104,7 +104,8 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
-        await stack.enter_async_context(_ingesting(use))
+        if settings.features.pipeline_enable:
+            await stack.enter_async_context(_ingesting(use))
         await stack.enter_async_context(_settling(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
@@ -163,7 +164,7 @@ async def _ingesting(use: UseCases) -> AsyncIterator[None]:
     """The pipes run; what a previous run left is stored before anything else is let in, unless
     that takes long. At the end everything is stored or spooled and written down."""
     ingest = use.ingest()
-    async with _tasks({"ingest": ingest.run}):
+    async with tasks({"ingest": ingest.run}):
         if not await ingest.ready():
             log.warning("what the previous run left is still being stored")
         try:
@@ -177,7 +178,7 @@ async def _ingesting(use: UseCases) -> AsyncIterator[None]:
 async def _settling(use: UseCases) -> AsyncIterator[None]:
     """Commands that devices have taken leave the outbox, once more at the end."""
     settle = use.settle_commands()
-    async with _tasks({"settle": settle.run}):
+    async with tasks({"settle": settle.run}):
         yield
     try:
         await settle()
@@ -190,7 +191,7 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     followers, sync_all = use.followers(), use.sync_all()
     rollouts = use.advance_rollout()
     purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
-    return _tasks(
+    return tasks(
         {
             "outbox": lambda: every(OUTBOX_SWEEP_SECONDS, "outbox", drain),
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
@@ -205,11 +206,12 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
 
 
 @asynccontextmanager
-async def _tasks(loops: Mapping[str, Callable[[], Awaitable[Any]]]) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(loop()) for loop in loops.values()]
+async def tasks(loops: Mapping[str, Callable[[], Awaitable[Any]]]) -> AsyncIterator[None]:
+    """They run meanwhile, and are cancelled at the end."""
+    running = [asyncio.ensure_future(loop()) for loop in loops.values()]
     try:
         yield
     finally:
-        for task in tasks:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)

@@ -14,7 +14,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from dependency_injector import providers
 
@@ -43,6 +43,7 @@ from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
 from pepeunit.adapters.postgres.migrations import migrate
+from pepeunit.adapters.postgres.pipeline_seat import PostgresPipelineSeat
 from pepeunit.adapters.web.checked_session import CheckedSession
 from pepeunit.domain.registries.address import HostRule
 from pepeunit.domain.registries.credentials import GitCredentials
@@ -53,11 +54,13 @@ from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB
 from pepeunit.entrypoints.wiring.pipes import PIPE_CHECK_WINDOW_SECONDS, PIPE_CHECKS_MAX
+from pepeunit.usecases.samples.seat import SeatedLeases
 
 log = logging.getLogger(__name__)
 
 SECRET_BYTES: Final = 32
 DOMAIN_FACT: Final = "PU_DOMAIN"
+JOURNAL_FACT: Final = "journal"
 PROBE_ADDRESS: Final = ("192.0.2.1", 9)
 """A documentation address: asking for the way to it sends nothing."""
 
@@ -182,9 +185,11 @@ async def use_cases(
         passwords = _passwords(settings)
         stack.callback(passwords.close)
         exchange = Exchange()
+        seat = PostgresPipelineSeat(engine)
         ports = {
             "database": PostgresDatabase(engine),
-            "leases": PostgresLeases(lease_engine),
+            "leases": SeatedLeases(PostgresLeases(lease_engine), seat, _journal_id(installation)),
+            "pipeline_seat": seat,
             "series_writer": ClickHouseSeriesWriter(series),
             "series_reader": ClickHouseSeriesReader(series),
             "series_admin": ClickHouseSeriesAdmin(series),
@@ -223,6 +228,11 @@ async def use_cases(
         )
         stack.push_async_callback(use.background().stop)
         yield use
+
+
+def _journal_id(installation: Installation) -> UUID:
+    """Made once; it goes where the data directory goes."""
+    return UUID(installation.fix(JOURNAL_FACT, str(uuid4())))
 
 
 def _mirrors(settings: Settings, installation: Installation) -> GitMirrors:

@@ -171,6 +171,13 @@ class FeatureSettings:
         "PU_FF_PROMETHEUS_ENABLE", True, flag, "The route of metrics."
     )
     datapipe_enable: bool = setting("PU_FF_DATAPIPE_ENABLE", True, flag, "The pipes of nodes.")
+    pipeline_enable: bool = setting(
+        "PU_FF_PIPELINE_ENABLE",
+        True,
+        flag,
+        "Whether `pepeunit serve` runs the pipes itself; false where `pepeunit pipeline` does,"
+        " behind an external broker.",
+    )
     datapipe_default_last_value_enable: bool = setting(
         "PU_FF_DATAPIPE_DEFAULT_LAST_VALUE_ENABLE",
         True,
