@@ -55,7 +55,7 @@ class Mosquitto:
         config.write_text("\n".join(lines) + "\n")
         program = executable()
         assert program is not None, "mosquitto is not installed"
-        self._process = subprocess.Popen([program, "-c", str(config)])
+        self._process = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS_MAX
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):

@@ -64,7 +64,7 @@ class Device:
     topics: dict[str, bytes]
     rate: float
     padding: int = 0
-    """Bytes that a value of ``window`` is made longer by."""
+    """Bytes that a value of ``last`` is made longer by."""
     ledger: Ledger = field(factory=Ledger)
     connections: int = 0
     is_silent: bool = False
@@ -76,9 +76,9 @@ class Device:
         if kind == "sum":
             return str(counter).encode()
         text = f"{self.name}:{counter:08d}"
-        return (
-            text + ":" + "x" * self.padding if kind == "window" and self.padding else text
-        ).encode()
+        if kind == "last" and self.padding:
+            text += ":" + "x" * self.padding
+        return text.encode()
 
     async def run(self) -> None:
         while True:

@@ -26,7 +26,8 @@ from tests.journeys.fault_devices import KINDS, Device
 RING: Final = 1024
 DAY: Final = 86_400
 MINUTE: Final = 60
-SEEN_SECONDS_MAX: Final = 30.0
+SEEN_SECONDS_MAX: Final = 60.0
+"""A store that was away is asked every 30 s at first."""
 POLL_SECONDS: Final = 0.2
 LATE: Final = timedelta(seconds=30)
 PAGE_ROWS: Final = 1_000_000
@@ -235,6 +236,8 @@ class Owner:
         for row, counter in zip(rows, _counters(rows), strict=True):
             moment = datetime.fromisoformat(row["create_datetime"]).replace(tzinfo=UTC)
             by_minute.setdefault(int(moment.timestamp()) // MINUTE, []).append(counter)
+        now = int(time.time()) // MINUTE  # a clock that stepped made minutes that are yet to come
+        by_minute = {minute: some for minute, some in by_minute.items() if minute <= now}
         last = max(by_minute, default=0)
 
         async def is_closed() -> bool:
@@ -251,7 +254,8 @@ class Owner:
             if last in sums or time.monotonic() > deadline:
                 break
             await asyncio.sleep(POLL_SECONDS)
-        if len(sums) != len(listed):
+        sums = Counter({minute: total for minute, total in sums.items() if minute <= last})
+        if len({row["start_window_datetime"] for row in listed}) != len(listed):
             found.append(f"{watched.device.name} sum: a minute is there twice")
         cut_off = _cut_off(sorted(c for some in by_minute.values() for c in some), ledger.breaks)
         for minutes in _grouped(sorted({*by_minute, *sums}), ledger.blurred):

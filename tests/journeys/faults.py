@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import platform
 import random
@@ -25,9 +26,13 @@ from typing import Final
 
 from attrs import define, field
 
+from pepeunit.adapters.embedded.postgres_processes import server_processes
+from pepeunit.domain.errors import Unavailable
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.cli.rest_client import rest_client
+from tests.doubles.clickhouse import ClickHouseServer
 from tests.journeys.conftest import Served, free_port
+from tests.journeys.external import external_parts
 from tests.journeys.fault_witness import PAGE_ROWS, Owner, Watched
 
 LOGIN, PASSWORD = "owner", "Faults4711"
@@ -37,6 +42,16 @@ UP_SECONDS: Final = (0.1, 2.5)
 """How long a platform that is up may live before it is killed."""
 START_SHARE: Final = 0.2
 """Of the kills, those that hit a platform that is starting."""
+ANSWER_SECONDS_MAX: Final = 30.0
+OUTAGE_SECONDS: Final = 60.0
+ENDS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+"""A fast shutdown, an immediate one, and none."""
+LONG_VALUE_BYTES: Final = 60_000
+STANDSTILL_SECONDS: Final = 8.0
+"""Without any acknowledgement; a minute's turn is silent for a second."""
+FULL_SECONDS_MAX: Final = 120.0
+BROKER_RESTARTS: Final = 10
+FAKETIME: Final = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
 WIDE: Final = {
     "PU_MQTT_CLIENT_MAX_MESSAGES_RATE": "100000/s",
     "PU_MQTT_CLIENT_MAX_BYTES_RATE": "100MB/s",
@@ -86,6 +101,23 @@ class Site:
         done, _ = await asyncio.wait(self._speaking, timeout=seconds)
         for task in done:
             task.result()
+
+    async def newest_values(self) -> set[str]:
+        async with self.owner() as owner:
+            await owner.sign_in()
+            listed = [await owner.rows(one.nodes["last"], "last") for one in self.watched]
+        return {str(row["state"]) for rows in listed for row in rows}
+
+    async def look_again(self, when: str) -> None:
+        """As :meth:`look`, once the platform answers again."""
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while True:
+            try:
+                return await self.look(when)
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+                await self.speak(0.5)
 
     async def look(self, when: str) -> None:
         async with self.owner() as owner:
@@ -176,11 +208,171 @@ async def kills(seed: int, count: int) -> Site:
         return one
 
 
+async def clickhouse(seed: int) -> Site:
+    """ClickHouse does not answer for a minute; newest values go on being stored."""
+    async with clickhouse_server() as server, site(seed, PU_CLICKHOUSE_URL=server.url) as one:
+        await one.speak(3.0)
+        await one.look("before")
+        await asyncio.to_thread(server.suffer, unavailable=True)
+        began, values = time.monotonic(), set[str]()
+        while time.monotonic() < began + OUTAGE_SECONDS:
+            await one.speak(1.0)
+            values |= await one.newest_values()
+        await asyncio.to_thread(server.suffer)
+        if len(values) < OUTAGE_SECONDS / 2:
+            one.broken.append(f"only {len(values)} newest values were stored during the outage")
+        await one.look("after")
+        one.tell(f"away for {OUTAGE_SECONDS:.0f} s, {len(values)} newest values seen meanwhile")
+        await one.last_look()
+        return one
+
+
+async def postgres(seed: int) -> Site:
+    """The embedded PostgreSQL is ended in each of its ways; ``serve`` starts it again."""
+    async with site(seed) as one:
+        for number, signum in enumerate(ENDS * 2, 1):
+            await one.speak(one.dice.uniform(1.0, 4.0))
+            (pid,) = servers(one.served.data_dir / "postgres")
+            os.kill(pid, signum)
+            await one.speak(one.dice.uniform(0.5, 2.0))
+            await one.look_again(f"restart {number}")
+        one.tell(f"{len(ENDS) * 2} ends by {', '.join(one.name for one in ENDS)}")
+        await one.last_look()
+        return one
+
+
+async def disk(seed: int) -> Site:
+    """The journal is full: ClickHouse is away, the spool has 1 MiB and the journal 128."""
+    full = {"PU_JOURNAL_DISK_MAX": "128", "PU_SPOOL_DISK_MAX": "1"}
+    async with (
+        clickhouse_server() as server,
+        site(seed, PU_CLICKHOUSE_URL=server.url, **full) as one,
+    ):
+        await one.speak(2.0)
+        await asyncio.to_thread(server.suffer, unavailable=True)
+        for watched in one.watched:
+            watched.device.padding = LONG_VALUE_BYTES
+        began, known, since = time.monotonic(), -1, time.monotonic()
+        while time.monotonic() < since + STANDSTILL_SECONDS:
+            await one.speak(0.5)
+            if one.acknowledged != known:
+                known, since = one.acknowledged, time.monotonic()
+            if time.monotonic() > began + FULL_SECONDS_MAX:
+                one.broken.append("the journal was never full")
+                break
+        size = sum(file.stat().st_size for file in (one.served.data_dir / "journal").iterdir())
+        one.tell(f"nothing acknowledged at {size / 2**20:.0f} MiB of journal")
+        for watched in one.watched:
+            watched.device.padding = 0
+        await asyncio.to_thread(server.suffer)
+        began = time.monotonic()
+        while one.acknowledged == known and time.monotonic() < began + FULL_SECONDS_MAX:
+            await one.speak(0.2)
+        one.tell(f"acknowledged again {time.monotonic() - began:.0f} s after ClickHouse was back")
+        await one.look("after")
+        await one.last_look()
+        return one
+
+
+async def clock(seed: int) -> Site:
+    """The clock is stepped two hours ahead, back one, and back again (libfaketime)."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        offset = Path(name) / "offset"
+        offset.write_text("+0\n")
+        faked = {
+            "LD_PRELOAD": str(FAKETIME),
+            "FAKETIME_TIMESTAMP_FILE": str(offset),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_RESET": "1",
+        }
+        async with site(seed, **faked) as one:
+            await one.speak(3.0)
+            await one.look("before")
+            for hours in (2, 1, 0):
+                offset.write_text(f"+{hours * 3600}\n")
+                await one.speak(one.dice.uniform(2.0, 4.0))
+                await one.look(f"{hours} h ahead")
+                await one.speak(1.0)
+            one.tell("the platform's clock went +2 h, -1 h, -1 h")
+            await one.last_look()
+            return one
+
+
+async def broker(seed: int) -> Site:
+    """mosquitto is restarted cleanly below ``pepeunit pipeline``."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        folder = Path(name)
+        async with external_parts(folder) as parts, forge_in(folder) as forge:
+            settings = parts.settings("here.example.com")
+            served = parts.serve(settings | WIDE | {"PU_GIT_HOST_ALLOWLIST": forge.authority})
+            pipeline = parts.pipeline(settings)
+            one = Site(served, random.Random(seed))
+            try:
+                await asyncio.to_thread(pipeline.start)
+                await asyncio.to_thread(served.start)
+                await one.make_devices(forge, parts.mosquitto.port)
+                for number in range(1, BROKER_RESTARTS + 1):
+                    await one.speak(one.dice.uniform(0.5, 3.0))
+                    await asyncio.to_thread(parts.mosquitto.stop)
+                    await one.speak(one.dice.uniform(0.0, 1.0))
+                    await asyncio.to_thread(parts.mosquitto.start)
+                    await one.speak(1.0)
+                    await one.look(f"restart {number}")
+                one.tell(f"{BROKER_RESTARTS} restarts")
+                await one.last_look()
+            finally:
+                one.end()
+                await asyncio.to_thread(pipeline.end, signal.SIGTERM)
+                await asyncio.to_thread(served.end, signal.SIGTERM)
+            return one
+
+
+@asynccontextmanager
+async def forge_in(folder: Path) -> AsyncIterator[Forge]:
+    (folder / "forge").mkdir()
+    forge = Forge(folder / "forge")
+    await forge.start()
+    try:
+        yield forge
+    finally:
+        await forge.stop()
+
+
+@asynccontextmanager
+async def clickhouse_server() -> AsyncIterator[ClickHouseServer]:
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        server = ClickHouseServer(Path(name) / "clickhouse", free_port())
+        await asyncio.to_thread(server.start)
+        try:
+            yield server
+        finally:
+            await asyncio.to_thread(server.kill)
+
+
+def servers(cluster: Path) -> list[int]:
+    """The processes that were started as a server of the cluster."""
+    return [pid for pid in server_processes(cluster) if b"-D" in arguments_of(pid)]
+
+
+def arguments_of(pid: int) -> list[bytes]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return []
+
+
 def note(line: str) -> None:
+    """To be watched: a kill takes seconds, the record is written at the end."""
     print(line, file=sys.stderr, flush=True)
 
 
-SCENARIOS: Final[Mapping[str, Callable[[int], Awaitable[Site]]]] = {}
+SCENARIOS: Final[Mapping[str, Callable[[int], Awaitable[Site]]]] = {
+    "broker": broker,
+    "clickhouse": clickhouse,
+    "postgres": postgres,
+    "disk": disk,
+    "clock": clock,
+}
 
 
 async def faults(names: list[str], count: int, seed: int) -> int:
@@ -188,6 +380,9 @@ async def faults(names: list[str], count: int, seed: int) -> int:
     print(f"Seed {seed}, {platform.machine()}, {os.cpu_count()} cores.\n", flush=True)
     broken = 0
     for name in names:
+        if name == "clock" and not FAKETIME.exists():
+            print("- **clock**: not run, libfaketime is not installed.")
+            continue
         began = time.monotonic()
         work = kills(seed, count) if name == "kills" else SCENARIOS[name](seed)
         one = await work
