@@ -35,6 +35,8 @@ from benchmarks.ingest import (
     run,
     until,
 )
+from tests.doubles.mosquitto import SETTINGS, Mosquitto
+
 from pepeunit.adapters.clickhouse.connections import Address, ClickHouse
 from pepeunit.adapters.clickhouse.series_admin import ClickHouseSeriesAdmin
 from pepeunit.adapters.clickhouse.series_writer import ClickHouseSeriesWriter
@@ -49,7 +51,6 @@ from pepeunit.entrypoints.pipeline.topics import NodeTopics
 from pepeunit.usecases.samples.ingest import Ingest
 from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.limits import IngestLimits
-from tests.doubles.mosquitto import SETTINGS, Mosquitto
 
 MIB = 1024 * 1024
 

@@ -289,6 +289,8 @@ async def clock(seed: int) -> Site:
         async with site(seed, **faked) as one:
             await one.speak(3.0)
             await one.look("before")
+            for watched in one.watched:
+                watched.is_clock_steady = False
             for hours in (2, 1, 0):
                 offset.write_text(f"+{hours * 3600}\n")
                 await one.speak(one.dice.uniform(2.0, 4.0))
