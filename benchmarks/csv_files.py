@@ -51,7 +51,7 @@ from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User, UserRole, UserStatus
 from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.pipes import PipeDoor
-from pepeunit.entrypoints.http.site import Site
+from pepeunit.entrypoints.http.site import HttpLimits, Site
 from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.ports.paging import Slice
 from pepeunit.ports.series_reader import SeriesQuery
@@ -59,10 +59,10 @@ from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportPipeData
-from pepeunit.usecases.pipes.import_series import ImportPipeData
-from pepeunit.usecases.pipes.purge import PurgePipeData
-from pepeunit.usecases.pipes.read_series import ReadPipeData
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
 from pepeunit.usecases.pipes.rules import PipeRules
 
 ROWS = 1_000_000
@@ -134,12 +134,11 @@ def doors(database: RecordingDatabase, store: ClickHouse) -> PipeDoor:
         check_config=CheckPipeConfig(rules, MemoryThrottle(60, 60, now), 60),
         set_config=SetPipeConfig(database, rules, pipeline, now),
         get_config=GetPipeConfig(database, rules),
-        read_data=ReadPipeData(database, rules, reader, now),
-        export_data=ExportPipeData(database, rules, reader, now),
-        import_data=ImportPipeData(database, rules, writer, admin, pipeline, now),
-        purge_data=PurgePipeData(database, rules, pipeline),
+        read_data=ReadSeries(database, rules, reader, now),
+        export_data=ExportSeries(database, rules, reader, now),
+        import_data=ImportSeries(database, rules, writer, admin, pipeline, now),
+        purge_data=PurgeSeries(database, rules, pipeline),
         read_drops=ReadPipeDrops(database, rules, pipeline),
-        csv_bytes_max=CSV_BYTES_MAX,
     )
 
 
@@ -157,7 +156,8 @@ async def measure(rows: int, folder: Path) -> None:
         return agent
 
     facts = InstanceFacts("iot.example", is_secure=False, mqtt_host="h", mqtt_port=1883)
-    app = make_app([doors(database, store)], authenticate, Site(facts), "0", RecordActs(database))
+    site = Site(facts, limits=HttpLimits(spooled_bytes_max=CSV_BYTES_MAX))
+    app = make_app([doors(database, store)], authenticate, site, "0", RecordActs(database))
     runner = make_runner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -18,6 +18,7 @@ from pepeunit.codecs.records import (
     unpack_tables,
 )
 from pepeunit.domain.messaging.record import ControlRecord, LogRecord, Record, SampleRecord
+from pepeunit.domain.pipes.memory import MemoryDump
 
 A, B = UUID(int=1), UUID(int=2**127)
 COUNTS = st.integers(0, 2**63 - 1)
@@ -60,5 +61,6 @@ def test_rows_come_back_with_their_uuids() -> None:
 def test_a_memory_comes_back_bit_for_bit(value: str | float | None) -> None:
     windows = ((0, 60, "Sum", 3, 0.1 + 0.2, 1e-17), (60, 60, "Max", 1, math.inf, 0.0))
     for some in (windows, windows[:1], ()):
-        dump = (-(2**62), value, 7, some)
-        assert unpack_memory(pack_memory(dump)) == dump
+        for closed in (windows[0], ()):
+            dump: MemoryDump = (-(2**62), value, 7, 9, some, closed)
+            assert unpack_memory(pack_memory(dump)) == dump

@@ -22,7 +22,7 @@ SERIES = {
     "W": "Weaknesses of access",
     "C": "Clashes between what was written and what was done",
     "O": "Observed faults of a device's life",
-    "B": "Faults between a message and a stored row",
+    "B": "Faults of pipes and their buffers",
 }
 
 _IN_NAMES = re.compile(r"(?<=_)([wocb])([0-9]{1,2})(?=_)")

@@ -47,8 +47,9 @@ OUTAGE_SECONDS: Final = 60.0
 ENDS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 """A fast shutdown, an immediate one, and none."""
 LONG_VALUE_BYTES: Final = 60_000
-STANDSTILL_SECONDS: Final = 8.0
-"""Without any acknowledgement; a minute's turn is silent for a second."""
+FULL_BYTES: Final = 127 * 2**20
+FULL_BYTES_MAX: Final = 132 * 2**20
+REFUSED_SECONDS: Final = 15.0
 FULL_SECONDS_MAX: Final = 120.0
 BROKER_RESTARTS: Final = 10
 FAKETIME: Final = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
@@ -252,16 +253,25 @@ async def disk(seed: int) -> Site:
         await asyncio.to_thread(server.suffer, unavailable=True)
         for watched in one.watched:
             watched.device.padding = LONG_VALUE_BYTES
-        began, known, since = time.monotonic(), -1, time.monotonic()
-        while time.monotonic() < since + STANDSTILL_SECONDS:
+        began = time.monotonic()
+        while journal_bytes(one) < FULL_BYTES and time.monotonic() < began + FULL_SECONDS_MAX:
             await one.speak(0.5)
-            if one.acknowledged != known:
-                known, since = one.acknowledged, time.monotonic()
-            if time.monotonic() > began + FULL_SECONDS_MAX:
-                one.broken.append("the journal was never full")
-                break
-        size = sum(file.stat().st_size for file in (one.served.data_dir / "journal").iterdir())
-        one.tell(f"nothing acknowledged at {size / 2**20:.0f} MiB of journal")
+        filled = time.monotonic() - began
+        known = one.acknowledged
+        connections = sum(watched.device.connections for watched in one.watched)
+        await one.speak(REFUSED_SECONDS)
+        cut_off = sum(watched.device.connections for watched in one.watched) - connections
+        size = journal_bytes(one)
+        if size < FULL_BYTES or not cut_off:
+            one.broken.append("the journal was never full")
+        if size > FULL_BYTES_MAX:
+            one.broken.append("the journal grew over its cap")
+        one.tell(
+            f"{size / 2**20:.0f} MiB of journal after {filled:.0f} s, then {REFUSED_SECONDS:.0f} s"
+            f" in which senders were cut off {cut_off} times and {one.acknowledged - known} values"
+            " acknowledged"
+        )
+        known = one.acknowledged
         for watched in one.watched:
             watched.device.padding = 0
         await asyncio.to_thread(server.suffer)
@@ -328,6 +338,14 @@ async def broker(seed: int) -> Site:
                 await asyncio.to_thread(pipeline.end, signal.SIGTERM)
                 await asyncio.to_thread(served.end, signal.SIGTERM)
             return one
+
+
+def journal_bytes(one: Site) -> int:
+    size = 0
+    for file in (one.served.data_dir / "journal").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 @asynccontextmanager

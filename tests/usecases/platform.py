@@ -60,10 +60,10 @@ from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportPipeData
-from pepeunit.usecases.pipes.import_series import ImportPipeData
-from pepeunit.usecases.pipes.purge import PurgePipeData
-from pepeunit.usecases.pipes.read_series import ReadPipeData
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
 from pepeunit.usecases.pipes.rules import PipeRules
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
@@ -324,10 +324,10 @@ class Platform:
         self.check_pipe = CheckPipeConfig(rules, throttle, 60)
         self.set_pipe = SetPipeConfig(database, rules, self.pipeline, clock)
         self.get_pipe = GetPipeConfig(database, rules)
-        self.read_pipe = ReadPipeData(database, rules, series, clock)
-        self.export_pipe = ExportPipeData(database, rules, series, clock)
-        self.import_pipe = ImportPipeData(database, rules, series, series, self.pipeline, clock)
-        self.purge_pipe = PurgePipeData(database, rules, self.pipeline)
+        self.read_pipe = ReadSeries(database, rules, series, clock)
+        self.export_pipe = ExportSeries(database, rules, series, clock)
+        self.import_pipe = ImportSeries(database, rules, series, series, self.pipeline, clock)
+        self.purge_pipe = PurgeSeries(database, rules, self.pipeline)
         self.pipe_drops = ReadPipeDrops(database, rules, self.pipeline)
 
     def _wire_accounts(self) -> None:

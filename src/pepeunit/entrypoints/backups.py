@@ -27,7 +27,7 @@ from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
 from pepeunit.adapters.postgres.copying import CopiedTable, Snapshot, copy_in, copy_out
 from pepeunit.adapters.postgres.migrations import is_known, migrate
 from pepeunit.domain.errors import Invalid, Refused, Topic, Unavailable
-from pepeunit.entrypoints.cli.control import RemoteAccounts
+from pepeunit.entrypoints.cli.control import RemoteAccounts, copy_running_series
 from pepeunit.entrypoints.parts import database_url, load_settings, series_store
 from pepeunit.entrypoints.settings import REQUIRED, Settings
 
@@ -100,9 +100,9 @@ async def _copy_series(
     settings: Settings, installation: Installation, folder: Path
 ) -> Mapping[str, int]:
     """The embedded engine belongs to one process: while the platform runs, it makes the copy."""
-    running = RemoteAccounts(installation.path)
-    if settings.site.clickhouse_url is None and running.is_there():
-        return await running.copy_series(folder)
+    is_running = RemoteAccounts(installation.path).is_there()
+    if settings.site.clickhouse_url is None and is_running:
+        return await copy_running_series(installation.path, folder)
     async with series_store(settings, installation) as store:
         return await copy_series_out(store, folder)
 

@@ -14,8 +14,13 @@ import os
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -43,6 +48,8 @@ OLD_TOKENS_SECONDS: Final = 60.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+"""New objects before a collection of the young, and how many of those before the older ones."""
 OPEN_FILES_MAX: Final = 65_536
 """Every client is an open file, and shells allow 1 024 of them at first."""
 
@@ -104,7 +111,7 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
-        if settings.features.pipeline_enable:
+        if settings.pipes.pipeline_enable:
             await stack.enter_async_context(_ingesting(use))
         await stack.enter_async_context(_settling(use))
         endpoint = device_endpoint(use, settings)
@@ -117,7 +124,23 @@ async def running(
         await stack.enter_async_context(_http(runner, settings, tls.context if tls else None))
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
+        stack.enter_context(_settled_memory())
         yield Running(settings, facts, host, http_port, use, password, tls)
+
+
+@contextmanager
+def _settled_memory() -> Iterator[None]:
+    """What stands now stays until the end: the collector need not look through it again and
+    again, which stops everything for longer than many requests take."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _allow_open_files() -> None:

@@ -175,6 +175,13 @@ class MqttSettings:
 class PipeSettings:
     """From an acknowledged message to a stored row."""
 
+    pipeline_enable: bool = setting(
+        "PU_FF_PIPELINE_ENABLE",
+        True,
+        flag,
+        "Whether `pepeunit serve` runs the pipes itself; false where `pepeunit pipeline` does,"
+        " behind an external broker.",
+    )
     journal_disk_mib: int = setting(
         "PU_JOURNAL_DISK_MAX",
         1024,

@@ -171,13 +171,6 @@ class FeatureSettings:
         "PU_FF_PROMETHEUS_ENABLE", True, flag, "The route of metrics."
     )
     datapipe_enable: bool = setting("PU_FF_DATAPIPE_ENABLE", True, flag, "The pipes of nodes.")
-    pipeline_enable: bool = setting(
-        "PU_FF_PIPELINE_ENABLE",
-        True,
-        flag,
-        "Whether `pepeunit serve` runs the pipes itself; false where `pepeunit pipeline` does,"
-        " behind an external broker.",
-    )
     datapipe_default_last_value_enable: bool = setting(
         "PU_FF_DATAPIPE_DEFAULT_LAST_VALUE_ENABLE",
         True,
@@ -190,7 +183,6 @@ class FeatureSettings:
         flag,
         "The GraphQL page in the browser.",
         shown="the opposite of `PU_SECURE`",
-        built=False,
     )
     first_user_admin: bool = setting(
         "PU_FF_FIRST_USER_ADMIN",
@@ -290,10 +282,7 @@ class RequestSettings:
         "The longest body of a request, in bytes.",
     )
     csv_bytes_max: int = setting(
-        "PU_CSV_BYTES_MAX",
-        64 * 1024 * 1024,
-        whole(1024),
-        "The longest CSV file of a node's data, in bytes.",
+        "PU_CSV_BYTES_MAX", 2**26, whole(1024), "The longest CSV of a node's data, in bytes."
     )
     max_pagination_size: int = setting(
         "PU_MAX_PAGINATION_SIZE", 500, whole(1), "The largest `limit` of a list."

@@ -81,7 +81,8 @@ class Transaction(Collections, Protocol):
 
 
 class Database(Protocol):
-    """Raises ``Unavailable("PostgreSQL", ...)`` from either when the store is down."""
+    """Raises ``Unavailable("PostgreSQL", ...)`` when the store is down: ``begin`` at once,
+    ``read`` at its first statement."""
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
 

@@ -28,6 +28,7 @@ class OracleNode:
     generation: int = 1
     last: tuple | None = None
     seq: int = 0
+    window_seq: int = 0
     accepted: list = field(factory=list)
     drops: Counter = field(factory=Counter)
     records: list = field(factory=list)
@@ -40,7 +41,7 @@ class OracleNode:
             key: values for key, values in self.windows.items() if key[0] != self.generation
         }
         self.generation += 1
-        self.seq = 0
+        self.seq = self.window_seq = 0
 
     def publish(self, t: int, payload: bytes) -> str | None:
         reason = self._publish(t, payload)
@@ -94,9 +95,9 @@ class OracleNode:
                 row = (self.generation, self.seq, state, kind, t, policy["n_records_count"], size)
                 self.records.append(row)
             case "TimeWindow":
-                self.seq += 1
+                self.window_seq += 1
                 expires = t + policy["time_window_size"] * 1000
-                row = (self.generation, self.seq, state, kind, t, expires, size)
+                row = (self.generation, self.window_seq, state, kind, t, expires, size)
                 self.window_rows.append(row)
             case "Aggregation":
                 seconds = policy["time_window_size"]

@@ -18,7 +18,7 @@ from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.rows import NRecordRow, Rows
 from pepeunit.domain.pipes.series import Series, Trim
 from pepeunit.domain.pipes.visible import visible_records, visible_window_rows
-from tests.domain.pipes.making import LAST_VALUE, aggregation, config
+from tests.domain.pipes.making import LAST_VALUE, N_RECORDS, aggregation, config
 
 NODE = UUID(int=7)
 MINUTE = 60_000
@@ -46,6 +46,30 @@ def test_a_window_closes_at_its_end_and_once() -> None:
     assert len(closed(memory, 10 * MINUTE).aggregates) == 1
     assert memory.due_ms == NOT_DUE
     assert not memory.has_windows
+
+
+def test_a_message_after_a_step_back_of_the_clock_joins_the_window_that_closed() -> None:
+    memory = NodeMemory()
+    feed(memory, aggregation("Sum"), (0, b"1"), (1, b"2"))
+    assert [row[2] for row in closed(memory, MINUTE).aggregates] == [3.0]
+    memory = NodeMemory.load(memory.dump())
+    feed(memory, aggregation("Sum"), (MINUTE, b"16"), (2, b"4"))
+    (again,) = closed(memory, MINUTE).aggregates
+    assert (again[2], again[6], again[8]) == (7.0, 0, 3)
+    assert [row[2] for row in closed(memory, 2 * MINUTE).aggregates] == [16.0]
+    feed(memory, aggregation("Max"), (MINUTE, b"5"))
+    assert [row[2] for row in closed(memory, 2 * MINUTE).aggregates] == [5.0]
+
+
+def test_rows_of_each_policy_are_counted_without_gaps() -> None:
+    memory = NodeMemory()
+    window = {"policy_type": "TimeWindow", "time_window_size": 60}
+    feed(memory, N_RECORDS, (0, b"1"), (1, b"2"))
+    feed(memory, window, (2, b"3"))
+    feed(memory, N_RECORDS, (3, b"4"))
+    assert (memory.seq, memory.window_seq) == (3, 1)
+    memory.begin_series(2, 7)
+    assert (memory.seq, memory.window_seq, memory.closed) == (7, 7, ())
 
 
 def test_b2_windows_of_several_rules_stay_apart_and_close_in_order() -> None:
@@ -101,9 +125,11 @@ def test_a_plain_sum_would_not_do() -> None:
 @pytest.mark.parametrize("function", ["Avg", "Sum", "Min", "Max"])
 def test_a_dump_restores_the_memory_bit_for_bit(function: str) -> None:
     memory = NodeMemory()
+    feed(memory, N_RECORDS, (0, b"1"), (0, b"2"))
     feed(memory, aggregation("Sum", 3600), (0, b"0.1"))
     feed(memory, aggregation(function), *((time, b"0.1") for time in range(10)), (MINUTE, b"1e16"))
     dump = memory.dump()
+    assert dump[2:4] == (2, 0)
     again = NodeMemory.load(dump)
     assert again.dump() == dump
     assert again.due_ms == memory.due_ms

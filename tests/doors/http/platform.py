@@ -59,10 +59,10 @@ from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportPipeData
-from pepeunit.usecases.pipes.import_series import ImportPipeData
-from pepeunit.usecases.pipes.purge import PurgePipeData
-from pepeunit.usecases.pipes.read_series import ReadPipeData
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
 from pepeunit.usecases.pipes.rules import PipeRules
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
@@ -166,7 +166,6 @@ class Platform:
     pipeline: MemoryPipeline = field(factory=MemoryPipeline)
     pipes_enabled: bool = True
     default_pipe: str | None = None
-    csv_bytes_max: int = 64 * 1024 * 1024
 
     @property
     def database(self) -> RecordingDatabase:
@@ -247,12 +246,12 @@ class Platform:
                 list_permissions=ListPermissions(database),
                 delete_permission=DeletePermission(database, self.broker),
             ),
+            self._pipes(),
             AccessDoor(
                 ExplainAccess(database, FACTS.domain),
                 ListAccess(database, FACTS.domain),
                 CheckLinks(database),
             ),
-            self._pipes(),
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),
         ]
@@ -264,12 +263,11 @@ class Platform:
             check_config=CheckPipeConfig(rules, MemoryThrottle(CHECKS, 60, clock), CHECKS),
             set_config=SetPipeConfig(database, rules, self.pipeline, clock),
             get_config=GetPipeConfig(database, rules),
-            read_data=ReadPipeData(database, rules, series, clock),
-            export_data=ExportPipeData(database, rules, series, clock),
-            import_data=ImportPipeData(database, rules, series, series, self.pipeline, clock),
-            purge_data=PurgePipeData(database, rules, self.pipeline),
+            read_data=ReadSeries(database, rules, series, clock),
+            export_data=ExportSeries(database, rules, series, clock),
+            import_data=ImportSeries(database, rules, series, series, self.pipeline, clock),
+            purge_data=PurgeSeries(database, rules, self.pipeline),
             read_drops=ReadPipeDrops(database, rules, self.pipeline),
-            csv_bytes_max=self.csv_bytes_max,
         )
 
     def _accounts(self, builder: Builder, drain: DrainOutbox) -> AccountDoor:

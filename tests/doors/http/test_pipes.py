@@ -263,7 +263,7 @@ async def test_b21_the_last_value_is_read_and_a_null_state_is_an_empty_list(life
     node = await piped(life, LAST)
     assert await read(life, node, "LastValue") == {"count": 0, "pipe_data": []}
     async with life.platform.database.begin() as tx:
-        await tx.nodes.store_states([(NodeId(UUID(node)), "21.5", EPOCH)])
+        await tx.nodes.store_states([(NodeId(UUID(node)), "21.5", EPOCH)], EPOCH)
     found = await read(life, node, "LastValue", "&search_string=zzz&relative_time=1s&limit=1")
     assert found == {
         "count": 1,
@@ -271,7 +271,7 @@ async def test_b21_the_last_value_is_read_and_a_null_state_is_an_empty_list(life
     }
 
 
-async def test_filters_of_a_read(life: Life) -> None:
+async def test_b22_filters_cut_a_page_and_the_count_is_of_all_that_match(life: Life) -> None:
     node = await piped(life, records(9))
     await stored(
         life,
@@ -299,6 +299,7 @@ async def test_filters_of_a_read(life: Life) -> None:
     assert await states("NRecords", "&search_string=%25") == ["100%"]
     assert await states("NRecords", "&search_string=_") == ["a_b"]
     assert await states("NRecords", "&limit=2&offset=1") == ["a_b", "100%"]
+    assert (await read(life, node, "NRecords", "&limit=2&offset=1"))["count"] == 5
     between = f"&start_create_datetime={at(20)}&end_create_datetime={at(30)}"
     assert await states("NRecords", between) == ["100%", "beta"]
     offset = "&end_create_datetime=2025-03-01T02:00:20%2B02:00"

@@ -184,8 +184,7 @@ class Uninterrupted:
     def _apply(self, node: UUID, text: str | None, generation: int, seq: int, version: int) -> None:
         memory = self._memories.setdefault(node, NodeMemory(node, generation))
         if memory.generation != generation:
-            memory.begin_series(generation)
-            memory.seq = seq
+            memory.begin_series(generation, seq)
         self._configs[node] = text
         if text is not None and text not in self._pipes:
             self._pipes[text] = compile_pipe(read_config(json.loads(text)))

@@ -132,6 +132,41 @@ async def test_b23_a_full_spool_stops_the_pipes_and_the_journal_takes_the_rest()
     await site.crash()
 
 
+async def test_b23_long_texts_count_as_what_they_are() -> None:
+    limits = evolve(QUICK, queue_bytes_max=3 * 2**20)
+    site = Site(limits)
+    await site.furnish(records=RECORDS)
+    await site.start()
+    site.series.troubles.gate = asyncio.Event()
+    long = "x" * 200_000
+    await site.send("records", *[long] * 60)  # more than one journal record holds
+    for _ in range(20):
+        await site.send("records", long)
+    tenure = site.ingest.tenure
+    assert tenure is not None
+    await until(lambda: tenure.lanes.series.spooled_rows > 0)
+    assert site.ingest.intake.queue_bytes <= limits.queue_bytes_max
+    site.series.troubles.gate.set()
+    await site.stored()
+    assert len(await site.states("records")) == 80
+    await site.crash()
+
+
+async def test_b23_a_spooled_entry_that_cannot_be_read_holds_up_nothing(site: Site) -> None:
+    site.series.troubles.is_down = True
+    await site.send("records", "a")
+    lane = site.ingest.tenure.lanes.series  # type: ignore[union-attr]
+    await until(lambda: lane.spooled_rows == 1)
+    await site.crash()
+    number, (entry, _) = next(iter(site.checkpoint._spool.items()))
+    site.checkpoint._spool[number] = (entry, b"damaged")
+    site.series.troubles.is_down = False
+    await site.start()
+    await site.send("records", "b")
+    await site.stored()
+    assert await site.states("records") == ["b"]
+
+
 @pytest.mark.parametrize("fault", ["down", "answer lost", "half", "bug", "slow"])
 async def test_b4_rows_are_kept_until_the_store_has_them_and_stored_once(
     site: Site, fault: str
@@ -227,6 +262,17 @@ async def test_b9_nodes_with_one_config_share_one_compiled_pipe(site: Site) -> N
     pipes = {tenure.in_force.nodes[site.nodes[n]].memory.compiled for n in ("value", "records")}
     assert len(pipes) == 1
     assert None not in pipes
+
+
+async def test_b9_configs_that_no_node_has_are_forgotten(site: Site) -> None:
+    tenure = site.ingest.tenure
+    assert tenure is not None
+    for number in range(100):
+        await site.configure("records", config("NRecords", n_records_count=number + 1))
+        await site.send("records", "a")
+    await site.stored()
+    assert len(tenure.in_force._configs) <= 80
+    assert len(tenure.in_force._compiled) <= 80
 
 
 async def test_b10_rows_that_wait_are_counted_as_they_come_and_go(site: Site) -> None:

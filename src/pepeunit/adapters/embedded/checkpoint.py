@@ -179,20 +179,23 @@ def _load(connection: sqlite3.Connection) -> Saved:
 
 
 def _commit(connection: sqlite3.Connection, change: Commit) -> None:
-    gone = [(node.bytes,) for node in change.gone]
+    # one row after the other: tens of thousands of nodes are not copied into lists first
     with connection:
         connection.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (change.position,))
-        connection.executemany("DELETE FROM settings WHERE node = ?", gone)
-        connection.executemany("DELETE FROM memories WHERE node = ?", gone)
+        for table in ("settings", "memories"):
+            connection.executemany(
+                f"DELETE FROM {table} WHERE node = ?",  # noqa: S608  two known names
+                ((node.bytes,) for node in change.gone),
+            )
         connection.executemany(
             "INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?, ?)",
-            [(node.bytes, *rest) for node, *rest in change.settings],
+            ((node.bytes, *rest) for node, *rest in change.settings),
         )
         connection.executemany(
             "INSERT OR REPLACE INTO memories VALUES (?, ?)",
-            [(node.bytes, body) for node, body in change.memories.items()],
+            ((node.bytes, body) for node, body in change.memories.items()),
         )
         connection.executemany(
             "INSERT OR REPLACE INTO spool VALUES (?, ?, ?, ?)",
-            [(entry.number, entry.lane, entry.row_count, body) for entry, body in change.spooled],
+            ((entry.number, entry.lane, entry.row_count, body) for entry, body in change.spooled),
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 from attrs import frozen
 from sqlalchemy import bindparam, func, or_, select, update
 
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.selecting import one_of
 from pepeunit.adapters.postgres.statements import Statements
 from pepeunit.adapters.postgres.tables import SERIES_GENERATIONS, nodes
@@ -31,13 +32,15 @@ _SETTINGS: Final = select(
 _CHANGED: Final = _SETTINGS.where(nodes.c.pipe_version > bindparam("after")).order_by(
     nodes.c.pipe_version
 )
-_SETTING: Final = _SETTINGS.where(nodes.c.uuid == bindparam("uuid"))
+_SETTING: Final = Prepared.of(_SETTINGS.where(nodes.c.uuid == bindparam("uuid")))
 _LIVING: Final = select(nodes.c.uuid, nodes.c.series_generation).where(
     nodes.c.topic_name.endswith(PIPE_SUFFIX, autoescape=True)
 )
-_SERIES: Final = select(
-    nodes.c.uuid, nodes.c.data_pipe_yml, nodes.c.series_generation, nodes.c.series_trims
-).where(nodes.c.uuid == bindparam("uuid"))
+_SERIES: Final = Prepared.of(
+    select(
+        nodes.c.uuid, nodes.c.data_pipe_yml, nodes.c.series_generation, nodes.c.series_trims
+    ).where(nodes.c.uuid == bindparam("uuid"))
+)
 _ONE: Final = nodes.c.uuid == bindparam("node")
 _RENEW: Final = (
     update(nodes)

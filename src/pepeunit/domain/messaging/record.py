@@ -5,7 +5,7 @@ Rows are plain tuples with the uuid first: they are made and read by the hundred
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from attrs import frozen
@@ -29,6 +29,27 @@ class SampleRecord:
     @property
     def sample_count(self) -> int:
         return sum(map(len, self.payloads.values()))
+
+    @property
+    def payload_bytes(self) -> int:
+        return sum(sum(map(len, payloads)) for payloads in self.payloads.values())
+
+    def parts(self, bytes_max: int) -> Iterator[SampleRecord]:
+        """The same samples in records of at most so many bytes of payload, unless one payload
+        is longer; in order for each node."""
+        if self.payload_bytes <= bytes_max:
+            yield self
+            return
+        some: dict[UUID, list[bytes]] = {}
+        size = 0
+        for node, payloads in self.payloads.items():
+            for payload in payloads:
+                if some and size + len(payload) > bytes_max:
+                    yield SampleRecord(self.received_ms, some)
+                    some, size = {}, 0
+                some.setdefault(node, []).append(payload)
+                size += len(payload)
+        yield SampleRecord(self.received_ms, some)
 
 
 @frozen

@@ -35,18 +35,19 @@ Run = Callable[[Sequence[Memory], Sequence[int], Sequence[bytes], Rows, Drops], 
 
 
 class CompiledPipe:
-    """Runs messages through one config. Stateless; make it with :func:`compile_pipe`.
+    """Runs messages through one config. Stateless; make it with :func:`compile_pipe`."""
 
-    ``source`` is the Python text that was generated for the config.
-    """
+    __slots__ = ("_exact", "_swift", "config")
 
-    __slots__ = ("_exact", "_swift", "config", "source")
-
-    def __init__(self, config: PipeConfig, source: str, exact: Run, swift: Run) -> None:
+    def __init__(self, config: PipeConfig, exact: Run, swift: Run) -> None:
         self.config = config
-        self.source = source
         self._exact = exact
         self._swift = swift
+
+    @property
+    def source(self) -> str:
+        """The Python text that was made of the config, for people to read."""
+        return program(self.config)[0]
 
     def feed(  # noqa: PLR0917  called by position on the hot path
         self,
@@ -86,7 +87,7 @@ def compile_pipe(config: PipeConfig) -> CompiledPipe:
     """Keep the result: one for all nodes with an equal config, so that they run together."""
     source, values = program(config)
     exact, swift = _factory(source)(**values)
-    return CompiledPipe(config, source, exact, swift)
+    return CompiledPipe(config, exact, swift)
 
 
 @lru_cache(maxsize=PROGRAMS_MAX)

@@ -32,6 +32,7 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  texts have no offset, all 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _END: Final = datetime(2099, 12, 31)  # noqa: DTZ001  what expires a day later still fits
 _SECONDS_END: Final = 19
+_FRACTION_END: Final = 26
 _MINUTE_MS: Final = 60_000
 
 
@@ -50,16 +51,16 @@ class _Breach(Exception):
 def parse_csv_datetime(text: str) -> int:
     """``YYYY-MM-DD HH:MM:SS[.ffffff]`` as epoch milliseconds. Raises ``ValueError``.
 
-    A T between date and time will do (spec rest.md 8.5), and so will an offset; without one it is
-    UTC. Stores hold the years 1970 to 2099.
+    It is UTC and has no offset; a T between date and time will do (spec rest.md 8.5). Stores hold
+    the years 1970 to 2099.
     """
-    if len(text) < _SECONDS_END or text[4:8:3] != "--" or text[13:17:3] != "::":
+    length = len(text)
+    if length < _SECONDS_END or text[4] != "-" or text[7] != "-" or text[10] not in " T":
+        raise ValueError(text)
+    if length > _SECONDS_END and (length > _FRACTION_END or text[_SECONDS_END] != "."):
         raise ValueError(text)
     found = datetime.fromisoformat(text)
-    offset = found.utcoffset()
-    if offset is not None:
-        found = found.replace(tzinfo=None) - offset
-    if not _EPOCH <= found < _END:
+    if found.tzinfo is not None or not _EPOCH <= found < _END:
         raise ValueError(text)
     return (found - _EPOCH) // _MILLISECOND
 
@@ -150,12 +151,16 @@ class CsvCheck:
             and value == self._previous_value
         ):
             raise _Breach("state equals that of the row before")
-        if self._is_raw and 0 < self._filters.max_size < len(written.encode()):
+        if (
+            self._is_raw
+            and self._filters.max_size
+            and len(written.encode()) > self._filters.max_size
+        ):
             raise _Breach(f"state has over {self._filters.max_size} bytes")
         self._previous_ms, self._previous_value = created, value
         text = written.strip(NUMBER_SPACES) if self._is_number else written
         limit = self._row_limit(created)
-        seq, size = self._row + 1, len(text.encode())
+        seq, size = self._row + 1, len(text) if text.isascii() else len(text.encode())
         return self._node, self._generation, seq, text, self._kind, created, limit, size
 
     def _row_limit(self, created: int) -> int:

@@ -109,7 +109,7 @@ for memory, (source, time) in newest.items():
         last[memory.node] = {text}, time
 """
 ROW: Final = """\
-memory.seq = seq = memory.seq + 1
+memory.{counter} = seq = memory.{counter} + 1
 text = {text}
 append((memory.node, memory.generation, seq, text, {kind!r}, time, {limit}, {size}))
 """

@@ -224,16 +224,17 @@ class _Builder:
             case PolicyType.LAST_VALUE:
                 return (NEWEST_IN_ORDER if is_swift else NEWEST).format(source=self.source)
             case PolicyType.N_RECORDS:
-                return self._row(self.named("records_max", policy.n_records_count))
+                return self._row("seq", self.named("records_max", policy.n_records_count))
             case PolicyType.TIME_WINDOW:
-                return self._row(f"time + {self.named('window_ms', seconds * 1000)}")
+                return self._row("window_seq", f"time + {self.named('window_ms', seconds * 1000)}")
             case PolicyType.AGGREGATION:
                 function = policy.aggregation_functions or AggregationFunction.AVG
                 rule = self.named("rule", window_rule(seconds, function))
                 return WINDOW.format(rule=rule) + ADD[function]
 
-    def _row(self, limit: str) -> str:
+    def _row(self, counter: str, limit: str) -> str:
         return ROW.format(
+            counter=counter,
             text=self.text.format(self.source),
             kind=self.config.filters.type_input_value.value,
             limit=limit,

@@ -24,11 +24,12 @@ _START: Final = {AggregationFunction.MIN: math.inf, AggregationFunction.MAX: -ma
 class WindowRule:
     """Size and function of windows. One object for equal rules: compare by identity."""
 
-    __slots__ = ("bounds", "function", "milliseconds", "seconds", "start")
+    __slots__ = ("bounds", "function", "milliseconds", "seconds", "start", "word")
 
     def __init__(self, seconds: int, function: AggregationFunction) -> None:
         self.seconds = seconds
         self.function = function
+        self.word: str = function.value
         self.milliseconds = seconds * 1000
         self.start = _START.get(function, 0.0)
         self.bounds = self._bounds(0)
@@ -40,6 +41,12 @@ class WindowRule:
         if bounds[0][0] != start:
             bounds = self.bounds = self._bounds(start)
         return bounds
+
+    def result(self, count: int, total: float, rest: float) -> float:
+        """The aggregate of a window, not rounded; infinite or NaN where float64 cannot hold it."""
+        if self.function is AggregationFunction.AVG:
+            return (total + rest) / count
+        return total + rest
 
     def _bounds(self, start: int) -> tuple[WindowKey, int]:
         return (start, self.seconds, self.function), start + self.milliseconds
@@ -71,16 +78,6 @@ class Window:
     def key(self) -> WindowKey:
         return self.start_ms, self.rule.seconds, self.rule.function
 
-    def result(self) -> float:
-        """The aggregate, not rounded; infinite or NaN where float64 cannot hold it."""
-        match self.rule.function:
-            case AggregationFunction.AVG:
-                return (self.total + self.rest) / self.count
-            case AggregationFunction.SUM:
-                return self.total + self.rest
-            case _:
-                return self.total
-
     def dump(self) -> WindowDump:
-        start_ms, seconds, function = self.key
-        return start_ms, seconds, function.value, self.count, self.total, self.rest
+        rule = self.rule
+        return self.start_ms, rule.seconds, rule.word, self.count, self.total, self.rest

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
-from attrs import frozen
+from attrs import define, field, frozen
 
 from pepeunit.codecs.bearer import presented_token
 from pepeunit.codecs.rest.json_text import dump
@@ -32,7 +32,7 @@ from pepeunit.entrypoints.http.route import (
 )
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.spool import BodyTooLarge, Spool
-from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 COLLECTIONS: Final = {
@@ -45,6 +45,7 @@ COLLECTIONS: Final = {
     "unit_nodes": "nodes",
 }
 """By the first words of a path: what the ``uuid`` in it is one of."""
+JSON: Final = {"Content-Type": "application/json"}
 
 
 Authentication = Callable[[str | None], Awaitable[Agent]]
@@ -56,8 +57,23 @@ def asked_from(request: web.Request, site: Site) -> str:
     return client_address(request.remote or "", forwarded, site.trusted_proxies)
 
 
+@define
+class Body:
+    """The last answer and its bytes: a model is frozen, so the same one is written alike."""
+
+    answer: object = None
+    content: bytes = b"null"
+
+    def of(self, answer: object) -> bytes:
+        if answer is not self.answer:
+            self.content, self.answer = dump(answer), answer
+        return self.content
+
+
 @frozen
 class Endpoint:
+    """``body`` is for operations without parameters alone: it keeps what they answer."""
+
     route: Route
     authenticate: Authentication
     lists: UnlimitedLists
@@ -65,6 +81,7 @@ class Endpoint:
     spool: Spool
     site: Site
     acts: RecordActs
+    body: Body = field(init=False, factory=Body, eq=False, repr=False)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         route = self.route
@@ -94,7 +111,7 @@ class Endpoint:
         if not route.is_spooled or route.file_part is None:
             yield {}
             return
-        bytes_max = route.body_bytes_max or self.site.limits.body_bytes_max
+        bytes_max = route.body_bytes_max or self.site.limits.spooled_bytes_max
         async with self.spool.take(request, agent, route.file_part, bytes_max) as file:
             yield {"file": SpooledUpload(file)}
 
@@ -196,9 +213,8 @@ class Endpoint:
             )
         if self.route.answer is NoneType:
             return web.Response(status=self.route.status)
-        return web.Response(
-            body=dump(answer), status=self.route.status, content_type="application/json"
-        )
+        body = dump(answer) if self.route.parts else self.body.of(answer)
+        return web.Response(body=body, status=self.route.status, headers=JSON)
 
 
 def _read_body(content_type: str, body: bytes, declared: type) -> Any:

@@ -30,10 +30,10 @@ from pepeunit.entrypoints.http.paging import set_of, slice_of
 from pepeunit.entrypoints.http.route import Call, File, Pieces, Route, SpooledUpload, Upload
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportPipeData, SeriesExport
-from pepeunit.usecases.pipes.import_series import ImportPipeData
-from pepeunit.usecases.pipes.purge import PurgePipeData
-from pepeunit.usecases.pipes.read_series import NewestValue, ReadPipeData, SeriesFilter
+from pepeunit.usecases.pipes.export_series import ExportSeries, SeriesExport
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import NewestValue, ReadSeries, SeriesFilter
 
 FILE_PART: Final = "data"
 MULTIPART_BYTES: Final = 16 * 1024
@@ -55,7 +55,7 @@ class OfNode:
 
 
 @frozen(kw_only=True)
-class PipeDataList(Paged):
+class SeriesList(Paged):
     """``uuid`` is the node's, ``type`` the policy whose rows are read.
 
     The two ``agg`` moments compare with the end of the window. ``relative_time`` is a number and
@@ -102,12 +102,11 @@ class PipeDoor:
     check_config: CheckPipeConfig
     set_config: SetPipeConfig
     get_config: GetPipeConfig
-    read_data: ReadPipeData
-    export_data: ExportPipeData
-    import_data: ImportPipeData
-    purge_data: PurgePipeData
+    read_data: ReadSeries
+    export_data: ExportSeries
+    import_data: ImportSeries
+    purge_data: PurgeSeries
     read_drops: ReadPipeDrops
-    csv_bytes_max: int
 
     def routes(self) -> Sequence[Route]:
         config_bytes = DOCUMENT_BYTES_MAX + MULTIPART_BYTES
@@ -142,7 +141,6 @@ class PipeDoor:
                 "/unit_nodes/set_data_pipe_data_csv",
                 self.import_csv,
                 file_part=FILE_PART,
-                body_bytes_max=self.csv_bytes_max,
             ),
             Route.of("DELETE", "/unit_nodes/delete_data_pipe_data/{uuid}", self.purge_rows),
             Route.of("GET", "/unit_nodes/data_pipe_drops/{uuid}", self.tell_drops),
@@ -161,7 +159,7 @@ class PipeDoor:
         """The config of one's own node as YAML."""
         return File((await self.get_config(agent, path.uuid)).encode(), YAML)
 
-    async def read_rows(self, agent: Agent, query: PipeDataList) -> PipeDataModel:
+    async def read_rows(self, agent: Agent, query: SeriesList) -> PipeDataModel:
         """What a node's pipe kept, newest first; search is one substring of the state.
 
         LastValue is one row at most and takes no filter.

@@ -11,10 +11,10 @@ from pepeunit.entrypoints.wiring.people import PeopleUseCases
 from pepeunit.usecases.pipes.backtest import BacktestPipe
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportPipeData
-from pepeunit.usecases.pipes.import_series import ImportPipeData
-from pepeunit.usecases.pipes.purge import PurgePipeData
-from pepeunit.usecases.pipes.read_series import ReadPipeData
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
 from pepeunit.usecases.samples.seat import SharedPipeline
 
 One = providers.Singleton
@@ -46,21 +46,21 @@ class PipeUseCases(IngestUseCases):
         GetPipeConfig, database=PeopleUseCases.database, rules=PeopleUseCases.pipe_rules
     )
     read_pipe_data = One(
-        ReadPipeData,
+        ReadSeries,
         database=PeopleUseCases.database,
         rules=PeopleUseCases.pipe_rules,
         reader=PeopleUseCases.ports.series_reader,
         clock=PeopleUseCases.clock,
     )
     export_pipe_data = One(
-        ExportPipeData,
+        ExportSeries,
         database=PeopleUseCases.database,
         rules=PeopleUseCases.pipe_rules,
         reader=PeopleUseCases.ports.series_reader,
         clock=PeopleUseCases.clock,
     )
     import_pipe_data = One(
-        ImportPipeData,
+        ImportSeries,
         database=PeopleUseCases.database,
         rules=PeopleUseCases.pipe_rules,
         writer=PeopleUseCases.ports.series_writer,
@@ -76,7 +76,7 @@ class PipeUseCases(IngestUseCases):
         clock=PeopleUseCases.clock,
     )
     purge_pipe_data = One(
-        PurgePipeData,
+        PurgeSeries,
         database=PeopleUseCases.database,
         rules=PeopleUseCases.pipe_rules,
         pipeline=pipeline,

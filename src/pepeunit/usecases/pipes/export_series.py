@@ -28,7 +28,7 @@ class SeriesExport:
 
 
 @frozen
-class ExportPipeData:
+class ExportSeries:
     """For the creator and the node's own unit (rulings 13, B19)."""
 
     database: Database

@@ -46,7 +46,7 @@ class Table(Protocol):
 
 
 @frozen
-class ImportPipeData:
+class ImportSeries:
     """Rows go to a generation nobody reads; one transaction shows them when all passed."""
 
     database: Database

@@ -12,7 +12,7 @@ from pepeunit.usecases.pipes.rules import PipeRules
 
 
 @frozen
-class PurgePipeData:
+class PurgeSeries:
     """Readers meet an empty series when it returns: what is still on its way to the store belongs
     to a generation nobody reads. State, config and filter state stay."""
 

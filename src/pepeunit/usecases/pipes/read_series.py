@@ -85,7 +85,7 @@ class NewestValue:
 
 
 @frozen
-class ReadPipeData:
+class ReadSeries:
     """For the creator and the node's own unit (rulings 13, B19)."""
 
     database: Database

@@ -16,8 +16,9 @@ from attrs import frozen
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.messaging.record import ControlRow
 from pepeunit.ports.checkpoint import Commit, SpoolEntry
+from pepeunit.usecases.samples.entry import Entry
 from pepeunit.usecases.samples.ingest_parts import IngestParts
-from pepeunit.usecases.samples.lane import Entry, Lane
+from pepeunit.usecases.samples.lane import Lane
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,6 @@ class Checkpointer:
         self._next_due = 0.0
         self.is_hurried = False
         """Do not wait for the stores: memory is full, or the platform stops."""
-        self.committed: int | None = None
         self.seconds = 0.0
         """What the last commit took."""
 
@@ -93,13 +93,12 @@ class Checkpointer:
             self.seconds / self._limits.checkpoint_share, self._limits.checkpoint_seconds_max
         )
         self._next_due = loop.time() + max(rest, self._limits.checkpoint_seconds_min)
-        self.committed = snapshot.position
-        self._pending = None
-        self._progressed()
         try:
             await self._journal.release(snapshot.position)
         except Unavailable as outage:
             log.warning("the journal is not released: %s", outage)
+        self._pending = None
+        self._progressed()
 
     async def _settle(self, position: int) -> None:
         """Wait for the stores, as long as they answer and the spool has no room or patience."""

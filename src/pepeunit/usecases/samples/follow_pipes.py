@@ -116,6 +116,7 @@ class FollowPipes:
             self._seen.append((begun, newest))
         self.version = max(self.version, newest)
         if begun >= self._reread_at:
+            self._texts = {row[1]: row[1] for row in self._known.values()}
             self._reread_at = loop.time() + self._pause(self._reread_seconds, begun)
         if begun >= self._living_at:
             await self._find_deleted()

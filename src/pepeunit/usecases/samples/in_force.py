@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
@@ -16,9 +16,9 @@ from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.validation import read_config
 from pepeunit.ports.checkpoint import Saved
 from pepeunit.ports.record_codec import RecordCodec
+from pepeunit.usecases.samples.checkpointer import Snapshot
 
-log = logging.getLogger(__name__)
-
+CONFIGS_KEPT: Final = 64
 GONE: Final = 0
 """As a generation: the node was deleted."""
 ACTIVE, INACTIVE, ERROR = "Active", "Inactive", "Error"
@@ -57,7 +57,9 @@ class PipesInForce:
         self._compiled: dict[PipeConfig, CompiledPipe] = {}
         self.nodes: dict[UUID, Running] = {}
         self.dirty: set[Running] = set()
-        """Changed since the last checkpoint."""
+        """Whose memory changed since the last checkpoint,"""
+        self.changed: set[Running] = set()
+        """and whose setting did."""
         self.gone: set[UUID] = set()
         self.dead: list[tuple[UUID, int]] = []
         """Series that nobody can read any more."""
@@ -89,14 +91,14 @@ class PipesInForce:
             return None
         if known is None:
             known = self.nodes[node] = Running(row, NodeMemory(node, generation))
-            known.memory.seq = seq
+            known.memory.begin_series(generation, seq)
         elif known.setting[2] != generation:
             self.dead.append((node, known.setting[2]))
-            known.memory.begin_series(generation)
-            known.memory.seq = seq
+            known.memory.begin_series(generation, seq)
         known.setting = row
         self.gone.discard(node)
         self.dirty.add(known)
+        self.changed.add(known)
         known.memory.compiled = None
         known.is_resolved = config is None
         if config is None:
@@ -108,6 +110,7 @@ class PipesInForce:
         node, _, generation, _, _ = known.setting
         del self.nodes[node]
         self.dirty.discard(known)
+        self.changed.discard(known)
         known.memory.begin_series(GONE)
         self.gone.add(node)
         self.dead.append((node, generation))
@@ -142,8 +145,23 @@ class PipesInForce:
         if self.nodes.get(running.setting[0]) is running:
             self.dirty.add(running)
 
-    def prune(self) -> None:
-        """Let go of configs that no node has."""
+    async def snapshot(self, position: int, codec: RecordCodec, slice_nodes: int) -> Snapshot:
+        """What changed since the snapshot before; ``slice_nodes`` are written down in one go."""
+        dirty, self.dirty = self.dirty, set()
+        changed, self.changed = self.changed, set()
+        departed, self.gone = self.gone, set()
+        memories = {}
+        for index, running in enumerate(dirty):
+            if index % slice_nodes == slice_nodes - 1:
+                await asyncio.sleep(0)
+            memories[running.setting[0]] = codec.pack_memory(running.memory.dump())
+        settings = [running.setting for running in changed]
+        return Snapshot(position, settings, memories, frozenset(departed))
+
+    def forget_old_configs(self) -> None:
+        """Let go of configs that no node has, once they are many."""
+        if len(self._configs) <= 2 * len(self.nodes) + CONFIGS_KEPT:
+            return
         texts = {running.setting[1] for running in self.nodes.values()}
         self._configs = {text: one for text, one in self._configs.items() if text in texts}
         used = set(self._configs.values())

@@ -19,6 +19,8 @@ from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
 
+PART_BYTES_MAX: Final = 4 * 2**20
+"""Of payloads in one journal record."""
 SAMPLE_BYTES: Final = 80
 """About what a payload takes in memory besides its bytes."""
 
@@ -73,11 +75,13 @@ class Intake:
     async def _appending(self, record: Record, turn: object) -> None:
         try:
             async with self._turn:
-                packed = self._codec.pack_record(record)
-                self._appended = await self._journal.append([packed])
-                count = record.sample_count if isinstance(record, SampleRecord) else 0
+                samples = record if isinstance(record, SampleRecord) else None
+                parts = samples.parts(PART_BYTES_MAX) if samples else (record,)
+                packed = [self._codec.pack_record(part) for part in parts]
+                self._appended = await self._journal.append(packed)
+                count = samples.sample_count if samples else 0
                 self.waiting_samples += count
-                size = len(packed) + count * SAMPLE_BYTES
+                size = sum(map(len, packed)) + count * SAMPLE_BYTES
                 if self.queue_bytes + size > self._queue_bytes_max:
                     self._is_behind = True
                 if not self._is_behind:

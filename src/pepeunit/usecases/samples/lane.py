@@ -15,11 +15,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from attrs import define
-
 from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.ports.checkpoint import Quarantined, SpoolEntry
 from pepeunit.ports.record_codec import Tables
+from pepeunit.usecases.samples.entry import Entry, halves
 from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.signal import Signal
 
@@ -28,30 +27,10 @@ log = logging.getLogger(__name__)
 Write = Callable[[str, Tables], Awaitable[None]]
 """Stores rows under the name of their batch. Raises ``Unavailable`` or ``Invalid``."""
 
-ROW_BYTES: Final = 200
-"""About what a row takes in memory besides its text; entries are counted, not weighed."""
+WRITE_BYTES_MAX: Final = 16 * 2**20
+"""Of text in one write."""
 RATE_SHARE: Final = 0.5
 """Weight of the newest measurement."""
-
-
-@define(eq=False)
-class Entry:
-    """Rows cut at one position of the journal. ``tables`` is None while they are only spooled."""
-
-    number: int
-    position: int
-    tables: Tables | None
-    row_count: int
-    since: float
-    """On the loop's clock."""
-    is_live: bool
-    """Gathered while the store answered."""
-    spooled_bytes: int = 0
-    is_stored: bool = False
-
-    @property
-    def memory_bytes(self) -> int:
-        return 0 if self.tables is None else self.row_count * ROW_BYTES
 
 
 class Lane:
@@ -88,17 +67,18 @@ class Lane:
 
     # the processing side
 
-    def put(self, number: int, position: int, tables: Tables) -> None:
-        """Take rows that were cut at ``position``; never waits."""
+    def put(self, number: int, position: int, tables: Tables, text_bytes: int) -> None:
+        """Take rows that were cut at ``position``; never waits. ``text_bytes`` is about what
+        their texts take."""
         now = asyncio.get_running_loop().time()
         count = sum(map(len, tables))
-        self._append(Entry(number, position, tables, count, now, not self.is_down))
+        self._append(Entry(number, position, tables, count, now, not self.is_down, text_bytes))
 
     def restore(self, entries: Sequence[SpoolEntry]) -> None:
         """Begin with what an earlier run had spooled."""
         now = asyncio.get_running_loop().time()
         for one in entries:
-            entry = Entry(one.number, 0, None, one.row_count, now, is_live=False)
+            entry = Entry(one.number, 0, None, one.row_count, now, False, one.size_bytes)
             entry.spooled_bytes = one.size_bytes
             self.spooled_bytes += one.size_bytes
             self.spooled_rows += one.row_count
@@ -163,7 +143,8 @@ class Lane:
                 self._more.clear()
                 continue
             entries, tables = await self._taken()
-            await self._stored(tables)
+            if any(tables):
+                await self._stored(tables)
             for entry in entries:
                 self._forget(entry)
             self._progressed()
@@ -193,23 +174,28 @@ class Lane:
         """Entries from the head and their rows, as many as one write should have."""
         taken: list[Entry] = []
         tables: tuple[list[Any], ...] = ()
-        rows, rows_max = 0, self._write_rows
+        rows, text_bytes, rows_max = 0, 0, self._write_rows
         for entry in list(islice(self._entries, self._limits.write_rows_max)):
-            if taken and rows + entry.row_count > rows_max:
+            rows += entry.row_count
+            text_bytes += entry.text_bytes
+            if taken and (rows > rows_max or text_bytes > WRITE_BYTES_MAX):
                 break
             found = entry.tables
             if found is None:
                 found = await self._spooled_rows(entry)
             tables = tables or tuple([] for _ in found)
-            for table, more in zip(tables, found, strict=True):
+            for table, more in zip(tables, found, strict=bool(found)):
                 table.extend(more)
-            rows += entry.row_count
             taken.append(entry)
         return taken, tables
 
     async def _spooled_rows(self, entry: Entry) -> Tables:
         async def read() -> Tables:
-            return self._codec.unpack_tables(await self._checkpoint.body(entry.number))
+            try:
+                return self._codec.unpack_tables(await self._checkpoint.body(entry.number))
+            except (KeyError, ValueError):
+                log.exception("%d spooled rows of %s are lost", entry.row_count, self.name)
+                return ()
 
         found: Tables = await self._until_done(read)
         return found
@@ -272,20 +258,9 @@ class Lane:
             self.quarantined += 1
             log.warning("a row of %s was put aside: %s", self.name, reason)
             return
-        for side, half in enumerate(_halves(tables, count)):
+        for side, half in enumerate(halves(tables, count)):
             half_token = f"{token}.{side}"
             try:
                 await self._write(half_token, half)
             except Invalid as refusal:
                 await self._write_parts(half_token, half, str(refusal))
-
-
-def _halves(tables: Tables, count: int) -> tuple[Tables, Tables]:
-    left: list[Sequence[Any]] = []
-    right: list[Sequence[Any]] = []
-    room = count // 2
-    for table in tables:
-        left.append(table[:room])
-        right.append(table[room:])
-        room = max(0, room - len(table))
-    return left, right

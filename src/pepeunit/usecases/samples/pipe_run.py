@@ -27,7 +27,7 @@ from pepeunit.domain.pipes.config import PolicyType
 from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.rows import Rows
 from pepeunit.ports.record_codec import Tables
-from pepeunit.usecases.samples.checkpointer import Checkpointer, Snapshot
+from pepeunit.usecases.samples.checkpointer import Checkpointer
 from pepeunit.usecases.samples.counters import PipeCounters
 from pepeunit.usecases.samples.due_windows import DueWindows
 from pepeunit.usecases.samples.in_force import PipesInForce, Running, Status
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 JOURNAL_RETRY_SECONDS: Final = 1.0
 ROOM_LOOK_SECONDS: Final = 0.25
+FLUSH_BYTES: Final = 8 * 2**20
+"""Of payloads taken since the last cut: then rows are handed over at once."""
 
 Report = Callable[[UUID, Status], None]
 
@@ -85,6 +87,8 @@ class PipeRun:
         self._log_rows: list[LogRow] = []
         self._due = DueWindows(in_force, parts.limits.slice_nodes)
         self._received_ms = 0
+        self._text_bytes = 0
+        """Of what was taken since the last cut."""
         self._flush_at: float | None = None
         self._cut_at = 0.0
         self._offered: int | None = None
@@ -145,11 +149,13 @@ class PipeRun:
             self._flush_at = asyncio.get_running_loop().time() + self._limits.flush_seconds
         if isinstance(record, SampleRecord):
             await self._feed(record)
+            self._text_bytes += record.payload_bytes
             self._received_ms = record.received_ms
         elif isinstance(record, ControlRecord):
             await self._apply(record.rows)
         else:
             self._log_rows.extend(record.rows)
+            self._text_bytes += sum(len(row[2]) for row in record.rows)
 
     async def _apply(self, rows: Sequence[ControlRow]) -> None:
         for index, row in enumerate(rows):
@@ -158,6 +164,7 @@ class PipeRun:
             status = self._in_force.apply(row)
             if status is not None:
                 self._report(row[0], status)
+        self._in_force.forget_old_configs()
         dead, self._in_force.dead = self._in_force.dead, []
         self.dead.extend((self._intake.position, *series) for series in dead)
         self.applied_version = self._in_force.version
@@ -218,6 +225,8 @@ class PipeRun:
         loop_time = asyncio.get_running_loop().time()
         if self._flush_at is not None and loop_time >= self._flush_at:
             return True
+        if self._text_bytes >= FLUSH_BYTES:
+            return True
         if self.waiting_rows >= self._limits.flush_rows:
             return loop_time >= self._cut_at + self._limits.flush_seconds_min
         if self._due.next_ms < NOT_DUE and self._intake.is_empty:
@@ -260,28 +269,17 @@ class PipeRun:
         self._put(self._lanes.series, position, (out.n_records, out.time_windows, out.aggregates))
         self._put(self._lanes.values, position, (values,))
         self._put(self._lanes.logs, position, (log_rows,))
+        self._text_bytes = 0
         if self._is_finishing or self._is_snapshot_due(loop_time):
-            snapshot = await self._snapshot(position)
+            slice_nodes = self._limits.slice_nodes
+            snapshot = await self._in_force.snapshot(position, self._codec, slice_nodes)
             self._offered = position
             self._checkpointer.offer(snapshot)
 
     def _put(self, lane: Lane, position: int, tables: Tables) -> None:
         if any(tables):
-            lane.put(self._number, position, tables)
+            lane.put(self._number, position, tables, self._text_bytes)
             self._number += 1
-
-    async def _snapshot(self, position: int) -> Snapshot:
-        in_force = self._in_force
-        dirty, in_force.dirty = in_force.dirty, set()
-        departed, in_force.gone = in_force.gone, set()
-        memories, settings = {}, []
-        pack = self._codec.pack_memory
-        for index, running in enumerate(dirty):
-            if index % self._limits.slice_nodes == self._limits.slice_nodes - 1:
-                await asyncio.sleep(0)
-            memories[running.setting[0]] = pack(running.memory.dump())
-            settings.append(running.setting)
-        return Snapshot(position, settings, memories, frozenset(departed))
 
     async def _wait_for_room(self) -> None:
         """Stand still while a store's rows take more memory than they may."""
