@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,6 +28,7 @@ from pepeunit.entrypoints.pipeline.limits import InboxLimits
 from pepeunit.entrypoints.pipeline.link import Broker
 from pepeunit.entrypoints.pipeline.topics import NodeTopics
 from tests.contracts.broker.clients import BareClient
+from tests.contracts.broker.test_tls import contexts
 from tests.contracts.broker.world import DEADLINE_SECONDS, executable, free_port
 from tests.doubles.mosquitto import Mosquitto
 
@@ -344,3 +346,27 @@ async def test_a_refusal_is_told_and_asked_again_later(
         assert isinstance(await told.next(), p.Connect)
     assert "refuses us" in caplog.text
     assert inbox.connections == 0
+
+
+async def test_it_reads_over_tls_from_a_broker_it_trusts_and_from_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs, ours = contexts(tmp_path)
+    one, store = Told(), Store()
+    server = await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=theirs)
+    port = server.sockets[0].getsockname()[1]
+    topics = NodeTopics({"here"}, 10)
+    for trust in (ssl.create_default_context(), ours):
+        where = Broker("localhost", port, "pepeunit-pipeline-here", lambda: "token", 60, trust)
+        inbox = Inbox(where, topics, store, lambda: datetime.now(UTC), QUICK)
+        running = asyncio.create_task(inbox.run())
+        if trust is ours:
+            await one.greet(session_present=False)
+            one.publish(b"one", 5)
+            assert acks(await one.next()) == [5]
+        else:
+            await until(lambda: "the inbox waits" in caplog.text)
+        running.cancel()
+        await asyncio.wait([running])
+    server.close()
+    assert store.payloads == [b"one"]
