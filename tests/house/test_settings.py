@@ -213,6 +213,7 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
     ("PU_GRAFANA_LIMIT_UNIT_NODE_PER_ONE_PANEL", "grafana.nodes_per_panel_max", 10, "5", 5, "0"),
     ("PU_LOG_FORMAT", "operations.log_format", "text", "json", "json", "xml"),
     ("PU_LOG_LEVEL", "operations.log_level", "info", "debug", "debug", "loud"),
+    ("PU_PIPELINE_HTTP_PORT", "operations.pipeline_http_port", None, "8556", 8556, "x"),
     ("PU_TLS_CERT", "operations.tls_cert", None, "/tls/cert.pem", "/tls/cert.pem", ANY_TEXT),
     ("PU_TLS_KEY", "operations.tls_key", None, "/tls/key.pem", "/tls/key.pem", ANY_TEXT),
     ("PU_MQTT_TLS_PORT", "operations.mqtt_tls_port", None, "8883", 8883, "65536"),

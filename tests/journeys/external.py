@@ -51,8 +51,11 @@ class External:
         return served
 
     def pipeline(self, settings: dict[str, str], name: str = "pipeline") -> Pipelined:
-        pipelined = Pipelined(self.folder / name, 0, self.mosquitto.port)
-        pipelined.settings = settings | {"PU_MQTT_PORT": str(self.mosquitto.port)}
+        pipelined = Pipelined(self.folder / name, free_port(), self.mosquitto.port)
+        pipelined.settings = settings | {
+            "PU_MQTT_PORT": str(self.mosquitto.port),
+            "PU_PIPELINE_HTTP_PORT": str(pipelined.http_port),
+        }
         return pipelined
 
 

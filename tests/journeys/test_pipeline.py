@@ -9,12 +9,13 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from pepeunit.entrypoints.cli.forge import Forge
 from tests.contracts.broker.world import executable
 from tests.journeys.conftest import pepeunit
-from tests.journeys.external import External, external_parts
+from tests.journeys.external import External, Pipelined, external_parts
 from tests.journeys.faults import WIDE, Site
 
 STOP_SECONDS_MAX = 10.0
@@ -25,6 +26,12 @@ async def parts(tmp_path: Path) -> AsyncIterator[External]:
     executable("mosquitto")
     async with external_parts(tmp_path) as external:
         yield external
+
+
+async def asked(process: Pipelined, path: str) -> tuple[int, str]:
+    address = f"http://127.0.0.1:{process.http_port}/{path}"
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        return answer.status, await answer.text()
 
 
 async def test_pipes_run_behind_mosquitto_and_a_second_process_takes_over(
@@ -46,6 +53,13 @@ async def test_pipes_run_behind_mosquitto_and_a_second_process_takes_over(
         await site.make_devices(forge, parts.mosquitto.port)
         await site.speak(2.0)
         await site.look("first")
+        assert (await asked(first, "readyz"))[0] == 200
+        assert (await asked(stranger, "readyz"))[0] == 503
+        status, text = await asked(first, "pepeunit/metrics")
+        told = dict(line.split(" ")[:2] for line in text.splitlines() if line[0] != "#")
+        assert status == 200
+        assert float(told["pepeunit_inbox_received_total"]) > 100
+        assert float(told["pepeunit_pipe_running"]) == 1
         code, seconds = await asyncio.to_thread(first.end, signal.SIGTERM)
         assert code == 0, first.stderr()
         assert seconds < STOP_SECONDS_MAX

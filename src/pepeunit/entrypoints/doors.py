@@ -52,7 +52,7 @@ from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import KIB
 from pepeunit.entrypoints.wiring.pipe_forms import default_pipe
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
-from pepeunit.usecases.instance.readiness import CheckReadiness
+from pepeunit.usecases.instance.readiness import Check, CheckReadiness
 
 D = TypeVar("D")
 
@@ -95,20 +95,27 @@ def filled(use: UseCases, door: type[D], **given: Any) -> D:
     return door(**found, **given)
 
 
-def monitoring_of(use: UseCases, settings: Settings, endpoint: Endpoint) -> Monitoring:
-    """Readiness and metrics over the running parts."""
-    database, journal = use.database(), use.journal()
+def database_answers(use: UseCases) -> Check:
+    """Whether PostgreSQL answers a question."""
+    database = use.database()
 
     async def answers() -> None:
         async with database.read() as rows:
             await rows.users.get(NOBODY)
+
+    return answers
+
+
+def monitoring_of(use: UseCases, settings: Settings, endpoint: Endpoint) -> Monitoring:
+    """Readiness and metrics over the running parts."""
+    journal = use.journal()
 
     async def listens() -> None:
         if not endpoint.is_listening:
             raise Unavailable("MQTT endpoint", "does not listen")
 
     checks = {
-        "database": answers,
+        "database": database_answers(use),
         "series": use.series_admin().check,
         "journal": journal.check,
         "endpoint": listens,

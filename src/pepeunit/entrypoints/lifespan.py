@@ -121,7 +121,7 @@ async def running(
             await endpoint.listen(host, mqtt_tls_port, tls.context)
         monitoring = monitoring_of(use, settings, endpoint)
         runner = rest_runner(use, settings, facts, monitoring)
-        await stack.enter_async_context(_http(runner, settings, tls.context if tls else None))
+        await stack.enter_async_context(http(runner, host, http_port, tls.context if tls else None))
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
         stack.enter_context(_settled_memory())
@@ -164,18 +164,13 @@ def _refuse_taken(host: str, port: int, option: str) -> None:
 
 
 @asynccontextmanager
-async def _http(
-    runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext | None
+async def http(
+    runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
+    """It answers meanwhile."""
     await runner.setup()
     try:
-        site = web.TCPSite(
-            runner,
-            settings.site.http_host,
-            settings.site.http_port,
-            shutdown_timeout=HTTP_STOP_SECONDS,
-            ssl_context=tls,
-        )
+        site = web.TCPSite(runner, host, port, shutdown_timeout=HTTP_STOP_SECONDS, ssl_context=tls)
         await site.start()
         yield
     finally:

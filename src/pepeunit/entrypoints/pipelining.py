@@ -19,13 +19,14 @@ from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.domain.access.tokens import BackendClaims
 from pepeunit.domain.errors import Invalid, Topic, Unavailable
 from pepeunit.entrypoints.container import UseCases
-from pepeunit.entrypoints.lifespan import calm_collector, tasks
+from pepeunit.entrypoints.lifespan import calm_collector, http, tasks
 from pepeunit.entrypoints.parts import load_settings, use_cases
 from pepeunit.entrypoints.pipeline.inbox import Inbox
 from pepeunit.entrypoints.pipeline.limits import InboxLimits
 from pepeunit.entrypoints.pipeline.link import Broker
 from pepeunit.entrypoints.pipeline.topics import NodeTopics
-from pepeunit.entrypoints.settings import Settings
+from pepeunit.entrypoints.pipeline_monitoring import monitoring_runner
+from pepeunit.entrypoints.settings import OTHER_NAMES, Settings
 from pepeunit.entrypoints.wiring.pipe_forms import payload_bytes
 from pepeunit.usecases.messages.admit_device import PLATFORM_CLIENT_PREFIX
 from pepeunit.usecases.samples.ingest import Ingest
@@ -51,9 +52,8 @@ async def pipelining(
     """The pipeline runs meanwhile; the broker's address. At the end everything that was read is
     stored or spooled, and written down. Raises ``Invalid`` with every setting that is needed."""
     settings, facts, warnings = load_settings(installation, environment)
-    missing = [
-        (name, f"is needed: {what}") for name, what in SHARED.items() if _lacks(name, environment)
-    ]
+    given = {OTHER_NAMES.get(name, name) for name, text in environment.items() if text.strip()}
+    missing = [(name, f"is needed: {what}") for name, what in SHARED.items() if name not in given]
     if missing:
         raise Invalid(missing, Topic.PLATFORM)
     for warning in warnings:
@@ -73,11 +73,11 @@ async def pipelining(
             "applied": lambda: tell_applied(ingest, use.pipeline_seat()),
         }
         await stack.enter_async_context(tasks(loops))
+        port = settings.operations.pipeline_http_port
+        if port is not None:
+            runner = monitoring_runner(use, settings, facts, inbox)
+            await stack.enter_async_context(http(runner, settings.site.http_host, port))
         yield broker.address
-
-
-def _lacks(name: str, environment: Mapping[str, str]) -> bool:
-    return not environment.get(name, "").strip()
 
 
 def _broker(settings: Settings, domain: str, use: UseCases) -> Broker:
