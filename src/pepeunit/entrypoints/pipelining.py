@@ -35,6 +35,7 @@ from pepeunit.usecases.samples.seat import tell_applied
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.1
+RESTART_SECONDS: Final = 1.0
 SHARED: Final = {
     "PU_DATABASE_URL": "the PostgreSQL that every process uses",
     "PU_CLICKHOUSE_URL": "the ClickHouse that every process uses",
@@ -118,7 +119,9 @@ async def read_while_ours(ingest: Ingest, read: Callable[[], Coroutine[Any, Any,
                 await _end(reading)
                 reading = None
             elif reading is not None and reading.done():
-                reading.result()
+                log.error("the inbox ended and begins again", exc_info=reading.exception())
+                await asyncio.sleep(RESTART_SECONDS)
+                reading = None
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         if reading is not None:

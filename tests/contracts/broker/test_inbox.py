@@ -46,12 +46,15 @@ class Store:
         self.sheds_qos_0 = False
         self.dropped = 0
         self.refused = 0
+        self.defect: Exception | None = None
 
     def shed(self, count: int) -> None:
         self.dropped += count
 
     async def accept(self, record: SampleRecord) -> None:
         await asyncio.sleep(0)
+        if self.defect is not None:
+            raise self.defect
         if self.refuses:
             self.refused += 1
             raise Unavailable("journal", "full")
@@ -306,6 +309,29 @@ async def test_qos_0_is_dropped_and_counted_when_the_pipeline_says_so(told: Told
         told.publish(b"kept", 9)
         assert acks(await told.next()) == [9]
     assert (store.payloads, store.dropped, inbox.received) == ([b"kept"], 1, 2)
+
+
+async def test_what_a_defect_kept_from_the_journal_comes_again(told: Told) -> None:
+    store = Store()
+    store.defect = ZeroDivisionError()
+    topics = NodeTopics({"here"}, 10)
+    inbox = Inbox(broker(told.port), topics, store, lambda: datetime.now(UTC), QUICK)
+    running = asyncio.create_task(inbox.run())
+    await told.greet(session_present=False)
+    told.publish(b"one", 5)
+    with pytest.raises(ZeroDivisionError):
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await running
+    store.defect = None
+    running = asyncio.create_task(inbox.run())
+    while isinstance(packet := await told.next(), p.Disconnect):
+        pass
+    assert isinstance(packet, p.Connect)
+    told.send(e.encode_connack(0, VERSION_5, session_present=True))
+    told.publish(b"one", 5, dup=True)
+    await until(lambda: store.payloads == [b"one"])
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_it_stops_reading_when_too_much_waits_for_the_journal(told: Told) -> None:

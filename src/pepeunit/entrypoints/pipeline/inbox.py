@@ -90,13 +90,25 @@ class Inbox:
 
     async def run(self) -> None:
         """Connect, again and again, until cancelled; then say goodbye after the last message
-        that was read is stored and acknowledged."""
+        that was read is stored and acknowledged. Raises what the pipeline raises besides
+        ``Unavailable``; it may be run again."""
         storing = asyncio.create_task(self._store_batches())
+        reading = asyncio.create_task(self._connect_for_ever())
         try:
-            await self._connect_for_ever()
+            done, _ = await asyncio.wait((storing, reading), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            storing.cancel()
-            await asyncio.gather(storing, return_exceptions=True)
+            for task in (reading, storing):  # what was read is stored before the storing ends
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """What was read and not stored comes again: the broker was not told of it."""
+        self._gathered = None
+        self.held_bytes = 0
+        self._is_idle.set()
 
     async def _connect_for_ever(self) -> None:
         limits, delay = self._limits, self._limits.retry_seconds_min
