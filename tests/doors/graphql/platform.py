@@ -25,6 +25,7 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.pipeline_seat import MemoryPipelineSeat
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.units.env import InstanceFacts
@@ -169,6 +170,7 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         "tokens": tokens,
         "passwords": passwords,
         "throttle": MemoryThrottle(TRIES, 300, clock),
+        "pipeline_seat": MemoryPipelineSeat(),
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,
