@@ -30,6 +30,8 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.pipeline import MemoryPipeline
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.access.agent import BACKEND
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims
@@ -47,6 +49,7 @@ from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.doors import rest_runner
 from pepeunit.entrypoints.settings import Settings
+from tests.access.cells import read_matrix
 from tests.doors.http.serving import Client, Reply
 from tests.doubles.archives import RememberingArchives
 
@@ -150,10 +153,14 @@ async def the_world() -> AsyncIterator[World]:
     tokens = JwtTokens(KEY)
     remotes = _Remotes()
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
+    series = MemorySeries()
     ports = {
         "database": database,
         "leases": MemoryLeases(),
         "logs": MemoryLogs(),
+        "series_writer": series,
+        "series_reader": series,
+        "series_admin": series,
         "journal": MemoryJournal(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),
@@ -163,6 +170,8 @@ async def the_world() -> AsyncIterator[World]:
         "tokens": tokens,
         "passwords": passwords,
         "throttle": MemoryThrottle(1000, 300, clock),
+        "check_throttle": MemoryThrottle(1000, 300, clock),
+        "pipeline": MemoryPipeline(),
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,
@@ -314,6 +323,7 @@ async def _things(world: World) -> None:
             things[name] = await _repo(world, registry, f"{name}-{level}", level)
         things |= await _unit(world, things["repo"], f"unit-{level}", level, "o")
         await _open(world, things)
+        await _fill(world, things["temp"])
         for output, input_ in (
             (things["temp"], world.uuids["l led"]),
             (world.uuids["l temp"], things["led"]),
@@ -324,6 +334,17 @@ async def _things(world: World) -> None:
         things["linked"] = world.uuids["l led"]
     await _mixed(world)
     await _far_link(world)
+
+
+async def _fill(world: World, node: str) -> None:
+    """A pipe that keeps rows, and one row."""
+    calls = {call.name: call for call in read_matrix().calls}
+    for name in ("setDataPipeConfig", "setDataPipeDataCsv"):
+        call, form = calls[name], aiohttp.FormData()
+        form.add_field(call.part, call.file or "", filename="any")
+        path = call.path.format(temp=node)
+        reply = await world.ask(call.method, path, world.signed["o"], data=form)
+        assert reply.status == 204, reply.content
 
 
 async def _link(world: World, output: str, input_: str, who: str) -> str:

@@ -22,6 +22,8 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.pipeline import MemoryPipeline
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
@@ -37,6 +39,7 @@ from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.domain.units.schema import DEFAULT_TOPIC_SYMBOLS
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User, UserRole
+from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.ports.audit import AuditQuery
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.audit.read_audit import ListAudit
@@ -53,6 +56,13 @@ from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
+from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
+from pepeunit.usecases.pipes.drops import ReadPipeDrops
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
+from pepeunit.usecases.pipes.rules import PipeRules
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
@@ -157,6 +167,7 @@ class Platform:
         mirrors: MemoryMirrors | None = None,
         database: MemoryDatabase | None = None,
         broker: Any = None,
+        default_pipe: str | None = None,
     ) -> None:
         self.clock, self.ids = MovableClock(), CountingUuids()
         self.stored = database or MemoryDatabase()
@@ -174,12 +185,16 @@ class Platform:
         self.passwords = Argon2Passwords("pepper", Argon2Cost(1, 8, 1))
         self.throttle = MemoryThrottle(10, 300, self.clock)
         self.archives, self.background = RememberingArchives(), Background()
+        self.default_pipe = default_pipe
+        self.pipeline, self.series = MemoryPipeline(), MemorySeries()
+        self.forms = pipe_forms(256 * 1024)
         self._wire_people()
         self._wire_updates()
         self._wire_registries()
         self._wire_units()
         self._wire_messages()
         self._wire_accounts()
+        self._wire_pipes()
 
     def _wire_people(self) -> None:
         database, clock, new_uuid = self.database, self.clock, self.ids
@@ -194,7 +209,7 @@ class Platform:
     def _wire_updates(self) -> None:
         database, clock = self.database, self.clock
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
-        self.builder = Builder(clock, self.ids)
+        self.builder = Builder(clock, self.ids, self.default_pipe)
         self.drain = DrainOutbox(
             database, self.broker, clock, DOMAIN, SettleCommands(database, clock)
         )
@@ -265,7 +280,7 @@ class Platform:
         )
         self.revoke_token = RevokeUnitToken(database, self.broker)
         self.end_old_tokens = EndOldTokens(database, self.broker, clock)
-        self.edit_node = EditNode(database, self.broker, clock)
+        self.edit_node = EditNode(database, self.broker, self.pipeline, clock)
         self.set_input = SetInput(database, self.broker, clock, DOMAIN, 1024)
         self.create_edge = CreateEdge(database, self.builder, self.drain, self.broker, self.ids)
         self.list_edges = ListEdges(database)
@@ -283,6 +298,19 @@ class Platform:
         self.authorize = AuthorizeTopic(database, frozenset((DOMAIN, ALIAS)))
         self.answer_broker = AnswerBroker(self.authenticate, self.authorize)
         self.presence = TrackPresence(database, self.drain, clock)
+
+    def _wire_pipes(self, *, is_enabled: bool = True) -> None:
+        database, clock, series = self.database, self.clock, self.series
+        rules = PipeRules(self.forms, is_enabled)
+        throttle = MemoryThrottle(60, 60, clock)
+        self.check_pipe = CheckPipeConfig(rules, throttle, 60)
+        self.set_pipe = SetPipeConfig(database, rules, self.pipeline, clock)
+        self.get_pipe = GetPipeConfig(database, rules)
+        self.read_pipe = ReadSeries(database, rules, series, clock)
+        self.export_pipe = ExportSeries(database, rules, series, clock)
+        self.import_pipe = ImportSeries(database, rules, series, series, self.pipeline, clock)
+        self.purge_pipe = PurgeSeries(database, rules, self.pipeline)
+        self.pipe_drops = ReadPipeDrops(database, rules, self.pipeline)
 
     def _wire_accounts(self) -> None:
         database, clock = self.database, self.clock

@@ -12,8 +12,9 @@ from dependency_injector import providers
 from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.settings import Settings
-from pepeunit.entrypoints.wiring.foundation import KIB
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
+from pepeunit.entrypoints.wiring.pipe_forms import payload_bytes
+from pepeunit.entrypoints.wiring.pipes import PipeUseCases
 from pepeunit.usecases.instance.backlog import CountBacklog
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.admit_device import AdmitDevice
@@ -42,15 +43,11 @@ from pepeunit.usecases.units.tokens import EndOldTokens, RevokeUnitToken, Rotate
 One = providers.Singleton
 
 
-def _payload_bytes(settings: Settings) -> int:
-    return settings.mqtt.max_payload_kib * KIB
-
-
 def _accepted_domains(settings: Settings, facts: InstanceFacts) -> frozenset[str]:
     return frozenset((facts.domain, *settings.site.domain_aliases))
 
 
-class UseCases(PeopleUseCases):
+class UseCases(PipeUseCases):
     """Everything: what :mod:`pepeunit.entrypoints.wiring` builds, and devices on top of it."""
 
     # units
@@ -142,6 +139,7 @@ class UseCases(PeopleUseCases):
         database=PeopleUseCases.database,
         create_unit=create_unit,
         new_uuid=PeopleUseCases.new_uuid,
+        forms=PeopleUseCases.pipe_forms,
     )
     export_units = One(ExportUnits, database=PeopleUseCases.database)
     command_units = One(CommandUnits, database=PeopleUseCases.database, send_command=send_command)
@@ -176,6 +174,7 @@ class UseCases(PeopleUseCases):
         EditNode,
         database=PeopleUseCases.database,
         sessions=PeopleUseCases.sessions,
+        pipeline=PipeUseCases.pipeline,
         clock=PeopleUseCases.clock,
     )
     set_input = One(
@@ -184,7 +183,7 @@ class UseCases(PeopleUseCases):
         publisher=PeopleUseCases.publisher,
         clock=PeopleUseCases.clock,
         domain=PeopleUseCases.domain,
-        payload_bytes_max=providers.Callable(_payload_bytes, PeopleUseCases.settings),
+        payload_bytes_max=providers.Callable(payload_bytes, PeopleUseCases.settings),
     )
     create_edge = One(
         CreateEdge,

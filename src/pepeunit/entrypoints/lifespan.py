@@ -32,7 +32,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
-from pepeunit.entrypoints.parts import load_settings, now, use_cases
+from pepeunit.entrypoints.parts import load_settings, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.tls import Certificate
@@ -43,7 +43,6 @@ OUTBOX_SWEEP_SECONDS: Final = 30.0
 UPDATE_SWEEP_SECONDS: Final = 5.0
 ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
-LOG_PURGE_SECONDS: Final = 600.0
 AUDIT_PURGE_SECONDS: Final = 3600.0
 OLD_TOKENS_SECONDS: Final = 60.0
 UNITS_MINUTE: Final = 0
@@ -201,7 +200,7 @@ async def _settling(use: UseCases) -> AsyncIterator[None]:
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
-    followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
+    followers, sync_all = use.followers(), use.sync_all()
     rollouts = use.advance_rollout()
     purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
     return _tasks(
@@ -210,7 +209,6 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
             "rollouts": lambda: every(ROLLOUT_SECONDS, "rollouts", rollouts.everywhere),
             "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
-            "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
             "audit": lambda: every(AUDIT_PURGE_SECONDS, "audit purge", purge_audit),
             "tokens": lambda: every(OLD_TOKENS_SECONDS, "end of old tokens", end_old_tokens),
             "units": lambda: hourly(UNITS_MINUTE, "update of units", followers.everywhere),

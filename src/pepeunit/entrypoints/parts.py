@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,12 @@ from uuid import uuid4
 from dependency_injector import providers
 
 from pepeunit.adapters.archives.tree_archives import TreeArchives
+from pepeunit.adapters.clickhouse.connections import Address, ClickHouse
+from pepeunit.adapters.clickhouse.copying import copy_series_out
+from pepeunit.adapters.clickhouse.logs import ClickHouseLogs
+from pepeunit.adapters.clickhouse.series_admin import ClickHouseSeriesAdmin
+from pepeunit.adapters.clickhouse.series_reader import ClickHouseSeriesReader
+from pepeunit.adapters.clickhouse.series_writer import ClickHouseSeriesWriter
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
@@ -30,11 +37,11 @@ from pepeunit.adapters.git.limits import MirrorLimits
 from pepeunit.adapters.git.mirrors import GitMirrors
 from pepeunit.adapters.github.host import GitHubHost
 from pepeunit.adapters.gitlab.host import GitLabHost
+from pepeunit.adapters.memory.pipeline import MemoryPipeline
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
-from pepeunit.adapters.postgres.logs import PostgresLogs
 from pepeunit.adapters.postgres.migrations import migrate
 from pepeunit.adapters.web.checked_session import CheckedSession
 from pepeunit.domain.registries.address import HostRule
@@ -45,6 +52,7 @@ from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB
+from pepeunit.entrypoints.wiring.pipes import PIPE_CHECK_WINDOW_SECONDS, PIPE_CHECKS_MAX
 
 log = logging.getLogger(__name__)
 
@@ -131,14 +139,33 @@ async def database_url(settings: Settings, installation: Installation) -> AsyncI
 
 
 @asynccontextmanager
+async def series_store(settings: Settings, installation: Installation) -> AsyncIterator[ClickHouse]:
+    """The column store, migrated: the server that is set, or the embedded engine."""
+    url = settings.site.clickhouse_url
+    address = Address(installation.clickhouse) if url is None else Address.of(url)
+    store = await ClickHouse.open(address)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
 async def use_cases(
     settings: Settings, facts: InstanceFacts, installation: Installation
 ) -> AsyncIterator[UseCases]:
     """The whole graph over real ports, migrated and recovered, with no door open yet."""
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(database_url(settings, installation))
-        for revision in await migrate(url):
-            log.info("migrated the database to %s", revision)
+        opening = asyncio.create_task(
+            stack.enter_async_context(series_store(settings, installation))
+        )
+        try:
+            url = await stack.enter_async_context(database_url(settings, installation))
+            for revision in await migrate(url):
+                log.info("migrated the database to %s", revision)
+        finally:
+            # awaited also when the database failed: an engine half open cannot be closed
+            (series,) = await asyncio.gather(opening)
         engine, lease_engine = connect(url), connect(url, is_pooled=False)
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(lease_engine.dispose)
@@ -156,7 +183,11 @@ async def use_cases(
         ports = {
             "database": PostgresDatabase(engine),
             "leases": PostgresLeases(lease_engine),
-            "logs": PostgresLogs(engine),
+            "series_writer": ClickHouseSeriesWriter(series),
+            "series_reader": ClickHouseSeriesReader(series),
+            "series_admin": ClickHouseSeriesAdmin(series),
+            "logs": ClickHouseLogs(series),
+            "copy_series": partial(copy_series_out, series),
             "journal": journal,
             "mirrors": mirrors,
             "archives": TreeArchives(mirrors),
@@ -173,6 +204,8 @@ async def use_cases(
             "throttle": MemoryThrottle(
                 settings.people.login_tries_max, settings.people.login_window_seconds, now
             ),
+            "check_throttle": MemoryThrottle(PIPE_CHECKS_MAX, PIPE_CHECK_WINDOW_SECONDS, now),
+            "pipeline": MemoryPipeline(),
             "publisher": exchange,
             "sessions": exchange,
             "clock": now,

@@ -13,6 +13,7 @@ from pepeunit.ports.invites import Invites
 from pepeunit.ports.nodes import Edges, Nodes
 from pepeunit.ports.outbox import Outbox
 from pepeunit.ports.permissions import Permissions
+from pepeunit.ports.pipes import Pipes
 from pepeunit.ports.registries import Registries
 from pepeunit.ports.repos import Repos
 from pepeunit.ports.rollouts import Rollouts
@@ -47,6 +48,8 @@ class Collections(Protocol):
     def nodes(self) -> Nodes: ...
     @property
     def edges(self) -> Edges: ...
+    @property
+    def pipes(self) -> Pipes: ...
     @property
     def permissions(self) -> Permissions: ...
     @property

@@ -6,6 +6,7 @@
     keys.json         secrets made at the first start, mode 0600
     instance.json     facts fixed at the first start, such as the domain
     postgres/         the embedded server's cluster     postgres.log its log
+    clickhouse/       the embedded engine's tables
     journal/          acknowledged messages on their way to the stores
     mirrors/          git mirrors
     firmware/         release files on their way to devices
@@ -96,6 +97,10 @@ class Installation:
     @property
     def postgres_log(self) -> Path:
         return self.path / "postgres.log"
+
+    @property
+    def clickhouse(self) -> Path:
+        return self.path / "clickhouse"
 
     @property
     def journal(self) -> Path:

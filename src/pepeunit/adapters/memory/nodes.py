@@ -9,6 +9,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from pepeunit.adapters.memory.permissions import forget_permissions, is_permitted
+from pepeunit.adapters.memory.pipes import note_pipe
 from pepeunit.adapters.memory.selecting import Keys, cut, page, searcher, wanted
 from pepeunit.adapters.memory.world import View, World, require_storable_row
 from pepeunit.codecs.text import require_storable
@@ -53,6 +54,7 @@ def drop_nodes(world: World, uuids: Collection[NodeId]) -> None:
     """Delete nodes, their edges and the permissions about them."""
     for uuid in uuids:
         world.nodes.pop(uuid, None)
+        world.piped.pop(uuid, None)
     for edge in list(world.edges.values()):
         if edge.node_output_uuid in uuids or edge.node_input_uuid in uuids:
             del world.edges[edge.uuid]
@@ -97,6 +99,7 @@ class MemoryNodes:
                 raise self.view.clash("the unit already has such a node", Topic.NODE)
             self.view.require(node.unit_uuid in world.units, "the unit is gone")
             self.view.require(node.creator_uuid in world.users, "the user is gone")
+            note_pipe(world, node)
             world.nodes[node.uuid] = node
 
     async def delete(self, uuids: Collection[NodeId]) -> None:

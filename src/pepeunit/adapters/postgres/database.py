@@ -18,6 +18,7 @@ from pepeunit.adapters.postgres.invites import PostgresInvites
 from pepeunit.adapters.postgres.nodes import PostgresEdges, PostgresNodes
 from pepeunit.adapters.postgres.outbox import PostgresOutbox
 from pepeunit.adapters.postgres.permissions import PostgresPermissions
+from pepeunit.adapters.postgres.pipes import PostgresPipes
 from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.recent import Recent
 from pepeunit.adapters.postgres.registries import PostgresRegistries
@@ -56,6 +57,7 @@ class _Transaction:
     units: PostgresUnits
     nodes: PostgresNodes
     edges: PostgresEdges
+    pipes: PostgresPipes
     permissions: PostgresPermissions
     outbox: PostgresOutbox
     rollouts: PostgresRollouts
@@ -73,6 +75,7 @@ class _Transaction:
             PostgresUnits(statements),
             PostgresNodes(statements),
             PostgresEdges(statements),
+            PostgresPipes(statements),
             PostgresPermissions(statements),
             PostgresOutbox(statements),
             PostgresRollouts(statements),

@@ -110,11 +110,11 @@ class Statements:
 
 
 def upsert(table: Table, *keys: str) -> Insert:
-    """Insert or replace by the key columns; columns that the database numbers are left alone."""
+    """Insert or replace by the key columns; columns that the database fills are left alone."""
     statement = insert(table)
     changed = {
         column.name: statement.excluded[column.name]
         for column in table.columns
-        if column.name not in keys and column.identity is None
+        if column.name not in keys and column.server_default is None
     }
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)

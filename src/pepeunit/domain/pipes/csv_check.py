@@ -30,6 +30,7 @@ NUMBER_SPACES: Final = " \t\r\n"
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  texts have no offset, all is UTC
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_END: Final = datetime(2099, 12, 31)  # noqa: DTZ001  what expires a day later still fits
 _SECONDS_END: Final = 19
 _FRACTION_END: Final = 26
 _MINUTE_MS: Final = 60_000
@@ -39,7 +40,7 @@ class RefusedRow(Invalid):
     """``row`` counts from 1 after the header; 0 is the whole file."""
 
     def __init__(self, row: int, reason: str) -> None:
-        super().__init__([(f"row {row}" if row else "", reason)], Topic.PIPE)
+        super().__init__([(f"Row {row}", reason)], Topic.PIPE)
         self.row = row
 
 
@@ -48,14 +49,18 @@ class _Breach(Exception):
 
 
 def parse_csv_datetime(text: str) -> int:
-    """``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC as epoch milliseconds. Raises ``ValueError``."""
+    """``YYYY-MM-DD HH:MM:SS[.ffffff]`` as epoch milliseconds. Raises ``ValueError``.
+
+    It is UTC and has no offset; a T between date and time will do (spec rest.md 8.5). Stores hold
+    the years 1970 to 2099.
+    """
     length = len(text)
-    if length < _SECONDS_END or text[4] != "-" or text[7] != "-" or text[10] != " ":
+    if length < _SECONDS_END or text[4] != "-" or text[7] != "-" or text[10] not in " T":
         raise ValueError(text)
     if length > _SECONDS_END and (length > _FRACTION_END or text[_SECONDS_END] != "."):
         raise ValueError(text)
     found = datetime.fromisoformat(text)
-    if found.tzinfo is not None:
+    if found.tzinfo is not None or not _EPOCH <= found < _END:
         raise ValueError(text)
     return (found - _EPOCH) // _MILLISECOND
 
@@ -79,6 +84,9 @@ class CsvCheck:
         missing = [name for name in needed if name not in names]
         if missing:
             raise RefusedRow(WHOLE_FILE, f"the file has no column {', '.join(missing)}")
+        twice = [name for name in needed if names.count(name) > 1]
+        if twice:
+            raise RefusedRow(WHOLE_FILE, f"the file has more than one column {', '.join(twice)}")
         self._columns = [names.index(name) for name in needed]
         self._cells = len(header)
         self._node, self._generation, self._now_ms = node, generation, now_ms
@@ -121,6 +129,8 @@ class CsvCheck:
 
     def _checked(self, cells: Sequence[str]) -> NRecordRow | TimeWindowRow | AggregateRow:
         written = cells[0]
+        if not written.isascii() and not _is_utf8(written):
+            raise _Breach("state is not UTF-8")
         created = self._time(CREATED, cells[1])
         previous = self._previous_ms
         if previous is not None and created < previous:
@@ -210,4 +220,15 @@ class CsvCheck:
         try:
             return parse_csv_datetime(text)
         except ValueError:
-            raise _Breach(f"{column} must be YYYY-MM-DD HH:MM:SS[.ffffff]") from None
+            raise _Breach(
+                f"{column} must be YYYY-MM-DD HH:MM:SS[.ffffff] within 1970 to 2099"
+            ) from None
+
+
+def _is_utf8(text: str) -> bool:
+    """Readers of files turn other bytes into lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

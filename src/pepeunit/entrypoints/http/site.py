@@ -23,11 +23,16 @@ class HttpLimits:
     """``page_rows_max`` is ``PU_MAX_PAGINATION_SIZE``; ``unlimited_lists_max`` counts lists
     without limit in flight per client address (rulings 5). Bodies that are or may be larger than
     ``route.SMALL_BODY_BYTES_MAX`` are read ``large_bodies_max`` at a time; the wait for its turn
-    counts into the ``body_seconds_max`` of a body."""
+    counts into the ``body_seconds_max`` of a body. Uploads that are kept on disk have at most
+    ``spooled_bytes_max`` (``PU_CSV_BYTES_MAX``) and are taken ``spooled_uploads_max`` at a time,
+    each within ``spooled_seconds_max``."""
 
     body_bytes_max: int = 50 * 1024 * 1024
     body_seconds_max: float = 120.0
     large_bodies_max: int = 4
+    spooled_bytes_max: int = 64 * 1024 * 1024
+    spooled_uploads_max: int = 4
+    spooled_seconds_max: float = 900.0
     page_rows_max: int = PAGE_ROWS_MAX
     unlimited_lists_max: int = 8
 
