@@ -21,6 +21,7 @@ from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.graphql.doors import DOORS as GRAPHQL_DOORS
 from pepeunit.entrypoints.graphql.doors import graphql_route
+from pepeunit.entrypoints.graphql.limits import JSON_BYTES_MAX
 from pepeunit.entrypoints.graphql.limits import Limits as GraphqlLimits
 from pepeunit.entrypoints.graphql.transport import GraphqlRoute
 from pepeunit.entrypoints.http.absent import AbsentDoor
@@ -173,7 +174,8 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         asked_from=lambda request: asked_from(request, site),
         path=f"{site.app_path}/graphql",
         limits=GraphqlLimits(
-            body_bytes_max=settings.requests.http_body_bytes_max,
+            json_bytes_max=min(settings.requests.http_body_bytes_max, JSON_BYTES_MAX),
+            file_bytes_max=settings.requests.csv_bytes_max,
             page_rows_max=settings.requests.max_pagination_size,
             tokens_max=settings.graphql.tokens_max,
             depth_max=settings.graphql.depth_max,

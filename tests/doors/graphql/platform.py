@@ -25,6 +25,8 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.pipeline import MemoryPipeline
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.units.env import InstanceFacts
@@ -42,6 +44,7 @@ PASSWORD = "Correct-horse1"
 KEY = base64.b64encode(b"k" * 32).decode()
 PAT = "glpat-right"
 TRIES = 10
+CHECKS = 60
 SCHEMA = {
     "input_base_topic": ["update/pepeunit", "env_update/pepeunit", "schema_update/pepeunit"],
     "output_base_topic": ["state/pepeunit"],
@@ -154,6 +157,7 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         mqtt_port=1883,
     )
     database, clock, exchange, remotes = MemoryDatabase(), MovingClock(), Exchange(), Remotes()
+    series, pipeline = MemorySeries(), MemoryPipeline()
     tokens = JwtTokens(KEY)
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
     ports = {
@@ -169,6 +173,11 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         "tokens": tokens,
         "passwords": passwords,
         "throttle": MemoryThrottle(TRIES, 300, clock),
+        "check_throttle": MemoryThrottle(CHECKS, 60, clock),
+        "series_writer": series,
+        "series_reader": series,
+        "series_admin": series,
+        "pipeline": pipeline,
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,

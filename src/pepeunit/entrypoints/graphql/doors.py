@@ -8,6 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from pepeunit.entrypoints.graphql.absent import AbsentDoor
+from pepeunit.entrypoints.graphql.access import AccessDoor, LinkDoor
+from pepeunit.entrypoints.graphql.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.graphql.audit import AuditDoor
 from pepeunit.entrypoints.graphql.binder import bind, read_sdl
 from pepeunit.entrypoints.graphql.bulk import BulkDoor
@@ -20,6 +22,7 @@ from pepeunit.entrypoints.graphql.invites import InviteDoor
 from pepeunit.entrypoints.graphql.limits import Limits
 from pepeunit.entrypoints.graphql.nodes import NodeDoor
 from pepeunit.entrypoints.graphql.permissions import PermissionDoor
+from pepeunit.entrypoints.graphql.pipes import PipeDoor
 from pepeunit.entrypoints.graphql.registries import RegistryDoor
 from pepeunit.entrypoints.graphql.repos import RepoDoor
 from pepeunit.entrypoints.graphql.rollouts import RolloutDoor
@@ -31,6 +34,7 @@ from pepeunit.usecases.audit.record_acts import RecordActs
 
 DOORS: Final[tuple[type[Door], ...]] = (
     UserDoor,
+    ApiTokenDoor,
     InviteDoor,
     RegistryDoor,
     RepoDoor,
@@ -39,7 +43,10 @@ DOORS: Final[tuple[type[Door], ...]] = (
     BulkDoor,
     DeviceDoor,
     NodeDoor,
+    PipeDoor,
     PermissionDoor,
+    AccessDoor,
+    LinkDoor,
     InstanceDoor,
     CookieDoor,
     AuditDoor,
