@@ -37,7 +37,9 @@ FILES: Final = ("schema.graphql", "additions.graphql")
 LOWER_CASE: Final = {"asc": Direction.ASCENDING, "desc": Direction.DESCENDING}
 LOWER_CASE_ENUMS: Final = ("OrderByDate", "OrderByText")
 GETTER: Final = "getter"
-"""Key of a field's ``extensions``: what takes its value out of the object."""
+ATTRIBUTE: Final = "attribute"
+"""Keys of a field's ``extensions``: what takes its value out of the object, and the name of the
+attribute that is all of it."""
 
 Serve = Callable[["Bound", Info, dict[str, Any]], Any]
 """Runs a bound operation for one call."""
@@ -208,12 +210,13 @@ class _Binder:
         self.classes[declared] = found
         ours = {one.name for one in attrs.fields(declared)}
         for key, one in found.fields.items():
-            getter = readers.get(f"{name}.{key}")
+            getter, attribute = readers.get(f"{name}.{key}"), None
             if getter is None:
                 getter = attrgetter(snake(key))
                 if snake(key) not in ours:
                     self.complaints.append(f"{declared.__name__} has no {name}.{key}")
-            one.extensions = {GETTER: getter}
+                attribute = snake(key)
+            one.extensions = {GETTER: getter, ATTRIBUTE: attribute}
             one.resolve = _reading(getter)
 
     def _union(self, union: GraphQLUnionType) -> None:

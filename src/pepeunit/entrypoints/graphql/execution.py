@@ -169,7 +169,14 @@ def written(result: ExecutionResult) -> bytes:
     answer: dict[str, Any] = {"data": result.data}
     if result.errors:
         answer["errors"] = [_error(one) for one in result.errors]
-    return orjson.dumps(answer)
+    return orjson.dumps(answer, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    """A driver's own kind of UUID; plain ones and naive dates are orjson's work."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
 
 
 def _error(error: GraphQLError) -> dict[str, Any]:
