@@ -134,6 +134,16 @@ def _rows(batch: SeriesBatch) -> tuple[Any, Any, Any]:
     return batch.n_records, batch.time_windows, batch.aggregates
 
 
+async def test_other_rows_under_a_known_token_are_stored(series: SeriesStore) -> None:
+    """A batch that was split may keep its token."""
+    node, known = new_node(), token()
+    rows = [record(node, n) for n in range(1, 9)]
+    await series.writer.write(SeriesBatch(known, rows[:4]))
+    await series.writer.write(SeriesBatch(known, rows[4:]))
+    await series.writer.write(SeriesBatch(known, rows))
+    assert await seqs(series, asked(node)) == list(range(8, 0, -1))
+
+
 async def test_equal_rows_of_a_new_batch_are_not_taken_for_a_repetition(
     series: SeriesStore,
 ) -> None:
@@ -235,10 +245,10 @@ async def test_pages_never_overlap(series: SeriesStore) -> None:
 
 async def test_a_time_window_row_is_seen_until_the_moment_it_expires(series: SeriesStore) -> None:
     node = new_node()
-    rows = [entry(node, n, expires=NOW + 60_000 + n) for n in range(1, 5)]
+    rows = [entry(node, n, expires=NOW + HOUR + n) for n in range(1, 5)]
     await series.writer.write(SeriesBatch(token(), (), rows))
     for late, left in ((0, 4), (1, 3), (2, 2), (3, 1), (4, 0), (9, 0)):
-        query = asked(node, "TimeWindow", now_ms=NOW + 60_000 + late, slice=Slice(0, 2))
+        query = asked(node, "TimeWindow", now_ms=NOW + HOUR + late, slice=Slice(0, 2))
         page = await series.reader.find(query)
         assert (page.count, len(page.items)) == (left, min(left, 2))
 

@@ -21,12 +21,13 @@ from pepeunit import __version__
 from pepeunit.adapters.clickhouse.copying import copy_series_in, copy_series_out, latest_step
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.embedded.bundle import BundleWriter, new_bundle, unpack_bundle
+from pepeunit.adapters.embedded.checkpoint import copy_checkpoint
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
 from pepeunit.adapters.postgres.copying import CopiedTable, Snapshot, copy_in, copy_out
 from pepeunit.adapters.postgres.migrations import is_known, migrate
 from pepeunit.domain.errors import Invalid, Refused, Topic, Unavailable
-from pepeunit.entrypoints.cli.control import RemoteAccounts
+from pepeunit.entrypoints.cli.control import RemoteAccounts, copy_running_series
 from pepeunit.entrypoints.parts import database_url, load_settings, series_store
 from pepeunit.entrypoints.settings import REQUIRED, Settings
 
@@ -35,6 +36,7 @@ FACTS: Final = "instance.json"
 TABLES: Final = "tables"
 SERIES: Final = "series"
 JOURNAL: Final = "journal"
+CHECKPOINT: Final = "checkpoint.sqlite"
 MIRRORS: Final = "mirrors"
 LOCK: Final = "lock"
 CHECK_TEXT: Final = "pepeunit"
@@ -50,6 +52,10 @@ async def backup(
     async with opened_or_running(data_dir) as (installation, settings, url):
         with new_bundle(file) as bundle:
             await asyncio.to_thread(_add_folder, bundle, JOURNAL, installation.journal)
+            with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
+                copy = Path(folder) / CHECKPOINT
+                if await asyncio.to_thread(copy_checkpoint, installation.checkpoint, copy):
+                    bundle.add(CHECKPOINT, copy)
             with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
                 snapshot = await copy_out(url, Path(folder))
                 await asyncio.to_thread(_add_folder, bundle, TABLES, Path(folder))
@@ -94,9 +100,9 @@ async def _copy_series(
     settings: Settings, installation: Installation, folder: Path
 ) -> Mapping[str, int]:
     """The embedded engine belongs to one process: while the platform runs, it makes the copy."""
-    running = RemoteAccounts(installation.path)
-    if settings.site.clickhouse_url is None and running.is_there():
-        return await running.copy_series(folder)
+    is_running = RemoteAccounts(installation.path).is_there()
+    if settings.site.clickhouse_url is None and is_running:
+        return await copy_running_series(installation.path, folder)
     async with series_store(settings, installation) as store:
         return await copy_series_out(store, folder)
 
@@ -180,7 +186,7 @@ async def _rebuild(work: Path, manifest: Mapping[str, Any], keys: Path | None) -
     """The new data directory in ``work/new``, complete and closed."""
     new, bundle = work / "new", work / "bundle"
     new.mkdir(mode=0o700)
-    for name in (JOURNAL, MIRRORS, FACTS, KEYS):
+    for name in (JOURNAL, CHECKPOINT, MIRRORS, FACTS, KEYS):
         if (bundle / name).exists():
             (bundle / name).rename(new / name)
     if keys is not None:

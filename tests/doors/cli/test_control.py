@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import socket
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import cast
@@ -17,15 +16,17 @@ from pepeunit.domain.ids import NodeId
 from pepeunit.domain.pipes.config import PolicyType
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.cli.accounts import StoredAccounts
-from pepeunit.entrypoints.cli.control import SOCKET, RemoteAccounts, serve_control
+from pepeunit.entrypoints.cli.control import (
+    SOCKET,
+    RemoteAccounts,
+    backtest_running,
+    copy_running_series,
+    serve_control,
+)
 from pepeunit.entrypoints.cli.pipes import _backtest
 from pepeunit.entrypoints.cli.platform import AccountChange, Platform
 from pepeunit.ports.audit import AuditQuery
 from pepeunit.usecases.pipes.backtest import Backtest
-
-
-async def copies_nothing(folder: Path) -> Mapping[str, int]:
-    return {}
 
 
 async def backtests_nothing(node: NodeId, config: bytes) -> Backtest:
@@ -37,7 +38,13 @@ async def backtests_nothing(node: NodeId, config: bytes) -> Backtest:
 
 
 def listening(folder: Path, accounts: StoredAccounts) -> AbstractAsyncContextManager[None]:
-    return serve_control(folder, accounts, copies_nothing, backtests_nothing)
+    return serve_control(folder, accounts, copied, backtests_nothing)
+
+
+async def copied(folder: Path) -> dict[str, int]:
+    if folder.name == "down":
+        raise Unavailable("ClickHouse", "does not answer")
+    return {"n_last_entry": len(folder.name)}
 
 
 @pytest.fixture(params=["short", "long"])
@@ -99,6 +106,16 @@ async def test_the_socket_of_a_killed_process_is_replaced(
         assert RemoteAccounts(tmp_path).is_there()
 
 
+async def test_the_running_platform_copies_its_series(
+    tmp_path: Path, accounts: StoredAccounts
+) -> None:
+    """The embedded engine lets in one process alone."""
+    async with listening(tmp_path, accounts):
+        assert await copy_running_series(tmp_path, Path("/some/folder")) == {"n_last_entry": 6}
+        with pytest.raises(Unavailable, match="ClickHouse: does not answer"):
+            await copy_running_series(tmp_path, Path("/some/down"))
+
+
 async def test_without_a_platform_the_client_says_where_it_asked(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"control\.sock"):
         await RemoteAccounts(tmp_path).everyone()
@@ -142,12 +159,11 @@ async def test_a_backtest_is_asked_over_the_socket(
     tmp_path: Path, accounts: StoredAccounts
 ) -> None:
     async with listening(tmp_path, accounts):
-        remote = RemoteAccounts(tmp_path)
-        told = await remote.backtest(uuid4(), "x" * 65_536)
+        told = await backtest_running(tmp_path, uuid4(), "x" * 65_536)
         assert (told["source"], told["policy"]) == ("TimeWindow", "NRecords")
         assert (told["read"], told["accepted"], told["dropped"]["rate"]) == (5, 3, 2)
         with pytest.raises(NotFound):
-            await remote.backtest(uuid4(), "unknown")
+            await backtest_running(tmp_path, uuid4(), "unknown")
 
 
 async def test_the_command_tells_what_a_config_would_keep(

@@ -155,6 +155,7 @@ class ClickHouse:
         client = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = open_client(self.address)
+            client.set_client_setting("max_execution_time", str(ANSWER_SECONDS_MAX))
             self._clients.append(client)
         return client
 

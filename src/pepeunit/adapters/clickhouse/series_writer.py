@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+from zlib import crc32
 
 from attrs import frozen
 
@@ -78,7 +79,13 @@ class ClickHouseSeriesWriter:
         for shape, rows in parts:
             for start in range(0, len(rows), INSERT_ROWS_MAX):
                 chosen = rows[start : start + INSERT_ROWS_MAX]
-                await self.store.write(_append(shape, chosen, f"{batch.token}/{start}"))
+                token = f"{batch.token}/{start}/{_fingerprint(chosen)}"
+                await self.store.write(_append(shape, chosen, token))
+
+
+def _fingerprint(rows: Sequence[tuple[Any, ...]]) -> str:
+    """Other rows under the same token, as when a batch was split, are not taken for known."""
+    return f"{len(rows)}/{crc32(repr((rows[0], rows[-1])).encode(errors='replace'))}"
 
 
 def _append(shape: _Shape, rows: Sequence[tuple[Any, ...]], token: str) -> Callable[[Any], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence, Set
 from typing import Any, Final
 from uuid import UUID
@@ -22,7 +21,6 @@ from pepeunit.ports.series_reader import SeriesQuery
 from pepeunit.ports.series_writer import SeriesBatch
 
 RING_SLOTS: Final = 1024
-TOKENS_KEPT: Final = 1_000
 STREAM_ROWS: Final = 4_096
 
 _Key = tuple[UUID, int]
@@ -39,7 +37,6 @@ class MemorySeries:
     _aggregates: dict[_Key, dict[tuple[int, int, str], AggregateRow]] = field(
         factory=dict, init=False
     )
-    _tokens: deque[str] = field(factory=lambda: deque(maxlen=TOKENS_KEPT), init=False)
 
     async def write(self, batch: SeriesBatch) -> None:
         for rows, checks in (
@@ -49,9 +46,6 @@ class MemorySeries:
         ):
             if rows:
                 columns_of(rows, checks)
-        if batch.token in self._tokens:
-            return
-        self._tokens.append(batch.token)
         for record in batch.n_records:
             ring = self._rings.setdefault(record[:2], {})
             slot = record[2] % RING_SLOTS

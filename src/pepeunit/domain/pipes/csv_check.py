@@ -151,12 +151,16 @@ class CsvCheck:
             and value == self._previous_value
         ):
             raise _Breach("state equals that of the row before")
-        if self._is_raw and 0 < self._filters.max_size < len(written.encode()):
+        if (
+            self._is_raw
+            and self._filters.max_size
+            and len(written.encode()) > self._filters.max_size
+        ):
             raise _Breach(f"state has over {self._filters.max_size} bytes")
         self._previous_ms, self._previous_value = created, value
         text = written.strip(NUMBER_SPACES) if self._is_number else written
         limit = self._row_limit(created)
-        seq, size = self._row + 1, len(text.encode())
+        seq, size = self._row + 1, len(text) if text.isascii() else len(text.encode())
         return self._node, self._generation, seq, text, self._kind, created, limit, size
 
     def _row_limit(self, created: int) -> int:

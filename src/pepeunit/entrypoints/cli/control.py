@@ -165,17 +165,17 @@ class RemoteAccounts:
         return False
 
     async def create(self, login: str, role: UserRole) -> str:
-        told = await self._ask("POST", "/accounts", {"login": login, "role": role.value})
+        told = await _ask(self.data_dir, "POST", "/accounts", {"login": login, "role": role.value})
         return str(told["password"])
 
     async def reset_password(self, login: str) -> str:
-        return str((await self._ask("POST", "/passwords", {"login": login}))["password"])
+        return str((await _ask(self.data_dir, "POST", "/passwords", {"login": login}))["password"])
 
     async def change(
         self, login: str, change: AccountChange, transfer_to: str | None = None
     ) -> None:
         wanted = {"login": login, "change": change.value, "transfer_to": transfer_to}
-        await self._ask("POST", "/changes", wanted)
+        await _ask(self.data_dir, "POST", "/changes", wanted)
 
     async def everyone(self) -> Sequence[Account]:
         return [
@@ -185,38 +185,46 @@ class RemoteAccounts:
                 UserStatus(row["status"]),
                 datetime.fromisoformat(row["create_datetime"]),
             )
-            for row in await self._ask("GET", "/accounts")
+            for row in await _ask(self.data_dir, "GET", "/accounts")
         ]
 
-    async def copy_series(self, folder: Path) -> Mapping[str, int]:
-        """What the running platform stores of series, into files of a folder."""
-        body, seconds = {"folder": str(folder)}, COPY_SECONDS_MAX
-        told: Mapping[str, int] = await self._ask("POST", "/series", body, seconds)
-        return told
 
-    async def backtest(self, node: UUID, config: str) -> Mapping[str, Any]:
-        """What the config would keep of the node's stored rows."""
-        body, seconds = {"node": str(node), "config": config}, BACKTEST_SECONDS_MAX
-        told: Mapping[str, Any] = await self._ask("POST", "/backtest", body, seconds)
-        return told
+async def backtest_running(data_dir: Path, node: UUID, config: str) -> Mapping[str, Any]:
+    """What the config would keep of the rows that the running platform stores of a node."""
+    body = {"node": str(node), "config": config}
+    told: Mapping[str, Any] = await _ask(data_dir, "POST", "/backtest", body, BACKTEST_SECONDS_MAX)
+    return told
 
-    async def _ask(
-        self, method: str, path: str, body: object = None, seconds: float = REQUEST_SECONDS_MAX
-    ) -> Any:
-        timeout = aiohttp.ClientTimeout(total=seconds)
-        try:
-            with _short(self.data_dir) as name:
-                connector = aiohttp.UnixConnector(name)
-                async with (
-                    aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-                    session.request(method, f"http://control{path}", json=body) as answer,
-                ):
-                    if answer.status == 200:
-                        return await answer.json()
-                    told = await answer.json() if answer.status in (422, 503) else {}
-        except (OSError, aiohttp.ClientError, TimeoutError):
-            raise Unavailable(DEPENDENCY, f"does not answer on {self.data_dir / SOCKET}") from None
-        raise _refusal(told)
+
+async def copy_running_series(data_dir: Path, folder: Path) -> Mapping[str, int]:
+    """What the running platform stores of series, into files of a folder; rows by table."""
+    told: Mapping[str, int] = await _ask(
+        data_dir, "POST", "/series", {"folder": str(folder)}, COPY_SECONDS_MAX
+    )
+    return told
+
+
+async def _ask(
+    data_dir: Path,
+    method: str,
+    path: str,
+    body: object = None,
+    seconds: float = REQUEST_SECONDS_MAX,
+) -> Any:
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    try:
+        with _short(data_dir) as name:
+            connector = aiohttp.UnixConnector(name)
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+                session.request(method, f"http://control{path}", json=body) as answer,
+            ):
+                if answer.status == 200:
+                    return await answer.json()
+                told = await answer.json() if answer.status in (422, 503) else {}
+    except (OSError, aiohttp.ClientError, TimeoutError):
+        raise Unavailable(DEPENDENCY, f"does not answer on {data_dir / SOCKET}") from None
+    raise _refusal(told)
 
 
 def _refusal(told: dict[str, Any]) -> Exception:

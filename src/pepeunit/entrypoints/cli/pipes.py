@@ -13,7 +13,7 @@ from pepeunit.domain.errors import Invalid, Topic, Unavailable
 from pepeunit.domain.pipes.moments import from_ms
 from pepeunit.domain.pipes.replay import replay
 from pepeunit.domain.pipes.validation import violations
-from pepeunit.entrypoints.cli.control import RemoteAccounts
+from pepeunit.entrypoints.cli.control import RemoteAccounts, backtest_running
 from pepeunit.entrypoints.cli.operations import Add, chosen_data_dir
 from pepeunit.entrypoints.cli.platform import Platform
 
@@ -62,14 +62,13 @@ async def _replay(_: Platform, arguments: argparse.Namespace) -> int:
 async def _backtest(_: Platform, arguments: argparse.Namespace) -> int:
     """Asks the running platform, which alone can read the rows; changes nothing."""
     data_dir = chosen_data_dir(arguments)
-    running = RemoteAccounts(data_dir)
-    if not running.is_there():
+    if not RemoteAccounts(data_dir).is_there():
         raise Unavailable("the platform", f"does not run in {data_dir}: start it with serve")
     try:
         config = arguments.file.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise Invalid(f"{arguments.file} is not UTF-8", Topic.PIPE) from None
-    told = await running.backtest(arguments.node, config)
+    told = await backtest_running(data_dir, arguments.node, config)
     print(f"{told['read']} rows of {told['source']}{_between(told['first_ms'], told['last_ms'])}")
     if not told["is_exact"]:
         print("  their values are not what the device sent: the pipe changed them")
