@@ -103,6 +103,7 @@ def sent(text: str, dice: random.Random) -> dict[str, Any]:
 
 async def fuzz(cases: int, seed: int) -> int:
     met: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     wrong: list[str] = []
     dice = random.Random(seed)
     async with served(PU_LOGIN_TRIES_MAX="1000000") as gql:
@@ -117,13 +118,16 @@ async def fuzz(cases: int, seed: int) -> int:
                     if reply.status != 200:
                         wrong.append(f"{reply.status} {reply.content!r} to {text}")
                         continue
-                    for error in reply.json.get("errors", ()):
+                    errors = reply.json.get("errors", ())
+                    outcomes["refused" if errors else "done"] += 1
+                    for error in errors:
                         message, code = error["message"], error["extensions"]["code"]
                         met[message[:40]] += 1
                         if not PREFIX.match(message) or (code >= 500 and code != STORES_DOWN):
                             wrong.append(f"{message} to {text}")
     lines = [f"{count:7} {message}" for message, count in met.most_common(20)]
-    sys.stdout.write("\n".join([*lines, f"seed {seed}, {len(wrong)} wrong", *wrong[:20], ""]))
+    lines.append(f"seed {seed}, {dict(outcomes)}, {len(wrong)} wrong")
+    sys.stdout.write("\n".join([*lines, *wrong[:20], ""]))
     return 1 if wrong else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +19,7 @@ from yarl import URL
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
+from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.firmware import MemoryFirmware
@@ -25,7 +27,6 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
-from pepeunit.adapters.memory.pipeline import MemoryPipeline
 from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.registries.registry import GitPlatform
@@ -157,7 +158,7 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         mqtt_port=1883,
     )
     database, clock, exchange, remotes = MemoryDatabase(), MovingClock(), Exchange(), Remotes()
-    series, pipeline = MemorySeries(), MemoryPipeline()
+    series = MemorySeries()
     tokens = JwtTokens(KEY)
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
     ports = {
@@ -177,7 +178,7 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         "series_writer": series,
         "series_reader": series,
         "series_admin": series,
-        "pipeline": pipeline,
+        "checkpoint": MemoryCheckpoint(),
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,
@@ -192,6 +193,8 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         ),
     )
     runner = rest_runner(use, settings, facts)
+    pipes = asyncio.create_task(use.ingest().run())
+    assert await use.ingest().ready()
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -201,4 +204,6 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
     finally:
         await runner.cleanup()
         await use.background().stop()
+        pipes.cancel()
+        await asyncio.wait([pipes])
         passwords.close()

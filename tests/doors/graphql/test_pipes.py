@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +11,11 @@ from uuid import UUID
 import pytest
 
 from pepeunit.codecs.pipe_csv import moment_text
+from pepeunit.domain.access.agent import BACKEND
 from pepeunit.domain.ids import NodeId
+from pepeunit.domain.messaging.topic import NodeTopic
 from pepeunit.domain.pipes.moments import to_ms
+from pepeunit.entrypoints.cli.demo_journey import within
 from pepeunit.ports.audit import AuditQuery
 from tests.doors.graphql.platform import CHECKS, Gql, served
 from tests.doors.http.piping import LAST, aggregated, records, windowed
@@ -264,12 +266,18 @@ async def test_w38_a_file_over_the_limit_is_a_413() -> None:
 
 
 async def test_why_a_value_is_missing(gql: Gql) -> None:
-    node = await piped(gql, records(5))
-    gql.use.ports.pipeline().outcomes[NodeId(UUID(node))] = Counter(accepted=2**40, encoding=7)
-    told = await gql.done(DROPS, "alice", u=node)
-    assert (told["unitNodeUuid"], told["accepted"]) == (node, 2**40)
-    counts = {one["reason"]: one["count"] for one in told["dropped"]}
-    assert (counts["encoding"], sum(counts.values())) == (7, 7)
+    node = await piped(gql, windowed(86_400))
+    topic = NodeTopic(NodeId(UUID(node)), has_suffix=True)
+    payloads = (b"1", b"\xff", b"2")
+    await gql.use.receive_messages()([(topic, payload, 1, BACKEND) for payload in payloads])
+
+    async def told() -> dict[str, Any] | None:
+        found = await gql.done(DROPS, "alice", u=node)
+        return found if found["accepted"] == 2 else None
+
+    found = await within(10, "the messages are not counted", told)
+    counts = {one["reason"]: one["count"] for one in found["dropped"]}
+    assert (found["unitNodeUuid"], counts["encoding"], sum(counts.values())) == (node, 1, 1)
 
 
 async def test_where_pipes_are_off_they_answer_so() -> None:
