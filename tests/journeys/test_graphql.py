@@ -265,6 +265,12 @@ class Home:
         await _until("no answer to SUBSCRIBE", lambda: lamp.subscribed > subscribed)
         self.devices["dial"].paho.publish(topic, "22", 1)
         await _until("the edge carries nothing", lambda: (topic, b"22") in lamp.heard)
+        await self.page.until(
+            "the value is not stored",
+            lambda node: node["state"] == "22",
+            "getUnitNode",
+            uuid=self.nodes["dial", "OUTPUT"],
+        )
 
     async def permission(self, friend: Browser, friend_uuid: str) -> None:
         unit = self.units["heater"]
@@ -301,10 +307,12 @@ class Home:
             "setDataPipeDataCsv", uuid=node, files={"file": table + b"x,yesterday\n"}
         )
         assert ": Row 101: " in refused["errors"][0]["message"]
-        (newest,) = (await self.page.say("getPipeData", filters=asked | {"type": "LAST_VALUE"}))[
-            "pipeData"
-        ]
-        assert newest["LastValueType_state"] == "22"
+        await self.page.until(
+            "the newest value is not told",
+            lambda told: [one["LastValueType_state"] for one in told["pipeData"]] == ["22"],
+            "getPipeData",
+            filters=asked | {"type": "LAST_VALUE"},
+        )
         assert (await self.page.say("getPipeDrops", uuid=node))["unitNodeUuid"] == node
         await self.page.say("deleteDataPipeData", uuid=node)
         assert (await self.page.say("getPipeData", filters=asked))["count"] == 0
