@@ -188,6 +188,14 @@ def test_a_stage_of_which_every_unit_is_away_waits_for_one_and_then_goes_on() ->
     assert early.judged(failures=0, counts=away, now=NOON + grace).stage == 1
 
 
+def test_the_success_of_an_earlier_stage_does_not_speak_for_units_that_are_away() -> None:
+    counts = [StageCount(0, M.SUCCEEDED, 5), StageCount(1, M.OFFLINE, 5)]
+    quiet = a_rollout(stage=1, ends=(5, 10, 15)).judged(failures=0, counts=counts, now=NOON)
+    assert quiet.stage == 1
+    grace = timedelta(seconds=OFFLINE_GRACE_SECONDS)
+    assert quiet.judged(failures=0, counts=counts, now=NOON + grace).stage == 2
+
+
 def test_a_stage_that_has_a_failure_and_no_success_waits_for_those_that_are_away() -> None:
     counts = [StageCount(0, M.OFFLINE, 4), StageCount(0, M.FAILED, 1)]
     rollout = a_rollout(settled_datetime=NOON)

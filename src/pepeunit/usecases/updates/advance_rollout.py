@@ -257,5 +257,4 @@ def _touched(member: Member, unit: Unit | None, now: datetime) -> Member:
         previous=previous,
         error=None,
         settled_datetime=None,
-        has_taken=False,
     )
