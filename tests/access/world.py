@@ -23,6 +23,7 @@ from dependency_injector import providers
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
+from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.firmware import MemoryFirmware
@@ -30,7 +31,6 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
-from pepeunit.adapters.memory.pipeline import MemoryPipeline
 from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.access.agent import BACKEND
@@ -162,6 +162,7 @@ async def the_world() -> AsyncIterator[World]:
         "series_reader": series,
         "series_admin": series,
         "journal": MemoryJournal(),
+        "checkpoint": MemoryCheckpoint(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),
         "firmware_files": MemoryFirmware(),
@@ -171,7 +172,6 @@ async def the_world() -> AsyncIterator[World]:
         "passwords": passwords,
         "throttle": MemoryThrottle(1000, 300, clock),
         "check_throttle": MemoryThrottle(1000, 300, clock),
-        "pipeline": MemoryPipeline(),
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,
@@ -191,6 +191,8 @@ async def the_world() -> AsyncIterator[World]:
     )
     endpoint = Endpoint(exchange, platform, ROOMY)
     await runner.setup()
+    pipes = asyncio.create_task(use.ingest().run())
+    assert await use.ingest().ready()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         await endpoint.start("127.0.0.1", 0)
@@ -209,6 +211,8 @@ async def the_world() -> AsyncIterator[World]:
     finally:
         await endpoint.stop()
         await runner.cleanup()
+        pipes.cancel()
+        await asyncio.wait([pipes])
         await use.background().stop()
         passwords.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.memory.broker import MemoryBroker
+from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.firmware import MemoryFirmware
@@ -25,7 +27,7 @@ from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
 from pepeunit.adapters.memory.pipeline import MemoryPipeline
 from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
-from pepeunit.codecs.samples import pack_samples, unpack_samples
+from pepeunit.codecs import records
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.audit.entry import AuditEntry
@@ -77,6 +79,8 @@ from pepeunit.usecases.repos.create_repo import CreateRepo, RepoSettings
 from pepeunit.usecases.repos.edit_repo import EditRepo
 from pepeunit.usecases.repos.read_repos import ListPlatforms
 from pepeunit.usecases.samples.ingest import Ingest
+from pepeunit.usecases.samples.ingest_parts import IngestParts
+from pepeunit.usecases.samples.limits import IngestLimits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules, UnitSettings
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
@@ -291,9 +295,23 @@ class Platform:
 
     def _wire_messages(self) -> None:
         database, clock = self.database, self.clock
-        self.ingest = Ingest(database, self.journal, pack_samples, unpack_samples, 0.5)
+        parts = IngestParts(
+            database=database,
+            journal=self.journal,
+            checkpoint=MemoryCheckpoint(),
+            codec=records,
+            series_writer=self.series,
+            series_admin=self.series,
+            logs=self.logs,
+            clock=clock,
+            new_uuid=uuid4,
+            limits=IngestLimits(flush_seconds=0.005),
+            payload_bytes_max=262_144,
+            reread_seconds=60,
+        )
+        self.ingest = Ingest(parts, self.leases)
         self.store_state = StoreState(database, clock, INTERVAL)
-        self.receive = ReceiveMessages(self.ingest, self.store_state, self.logs, clock, 86_400)
+        self.receive = ReceiveMessages(self.ingest, self.store_state, clock, 86_400)
         self.admit = AdmitDevice(database, self.authenticate, DOMAIN)
         self.authorize = AuthorizeTopic(database, frozenset((DOMAIN, ALIAS)))
         self.answer_broker = AnswerBroker(self.authenticate, self.authorize)
@@ -333,6 +351,14 @@ class Platform:
         """The audit log, oldest first."""
         async with self.database.read() as rows:
             return list((await rows.audit.find(AuditQuery(newest_first=False))).items)
+
+    async def run_pipes(self) -> None:
+        """What was accepted goes through the pipes and is stored."""
+        running = asyncio.create_task(self.ingest.run())
+        assert await self.ingest.ready()
+        assert await self.ingest.stop()
+        running.cancel()
+        await asyncio.wait([running])
 
     async def close(self) -> None:
         await self.background.stop()

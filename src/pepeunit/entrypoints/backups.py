@@ -21,6 +21,7 @@ from pepeunit import __version__
 from pepeunit.adapters.clickhouse.copying import copy_series_in, copy_series_out, latest_step
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.embedded.bundle import BundleWriter, new_bundle, unpack_bundle
+from pepeunit.adapters.embedded.checkpoint import copy_checkpoint
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
 from pepeunit.adapters.postgres.copying import CopiedTable, Snapshot, copy_in, copy_out
@@ -35,6 +36,7 @@ FACTS: Final = "instance.json"
 TABLES: Final = "tables"
 SERIES: Final = "series"
 JOURNAL: Final = "journal"
+CHECKPOINT: Final = "checkpoint.sqlite"
 MIRRORS: Final = "mirrors"
 LOCK: Final = "lock"
 CHECK_TEXT: Final = "pepeunit"
@@ -50,6 +52,10 @@ async def backup(
     async with opened_or_running(data_dir) as (installation, settings, url):
         with new_bundle(file) as bundle:
             await asyncio.to_thread(_add_folder, bundle, JOURNAL, installation.journal)
+            with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
+                copy = Path(folder) / CHECKPOINT
+                if await asyncio.to_thread(copy_checkpoint, installation.checkpoint, copy):
+                    bundle.add(CHECKPOINT, copy)
             with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
                 snapshot = await copy_out(url, Path(folder))
                 await asyncio.to_thread(_add_folder, bundle, TABLES, Path(folder))
@@ -180,7 +186,7 @@ async def _rebuild(work: Path, manifest: Mapping[str, Any], keys: Path | None) -
     """The new data directory in ``work/new``, complete and closed."""
     new, bundle = work / "new", work / "bundle"
     new.mkdir(mode=0o700)
-    for name in (JOURNAL, MIRRORS, FACTS, KEYS):
+    for name in (JOURNAL, CHECKPOINT, MIRRORS, FACTS, KEYS):
         if (bundle / name).exists():
             (bundle / name).rename(new / name)
     if keys is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dependency_injector import providers
 
-from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
@@ -25,7 +24,6 @@ from pepeunit.usecases.nodes.edit_node import EditNode
 from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
-from pepeunit.usecases.samples.ingest import Ingest
 from pepeunit.usecases.units.command_units import CommandUnits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
@@ -203,14 +201,6 @@ class UseCases(PipeUseCases):
     )
 
     # messages
-    ingest = One(
-        Ingest,
-        database=PeopleUseCases.database,
-        journal=PeopleUseCases.ports.journal,
-        pack=providers.Object(pack_samples),
-        unpack=providers.Object(unpack_samples),
-        flush_seconds=PeopleUseCases.settings.provided.pipes.buffer_flush_seconds,
-    )
     store_state = One(
         StoreState,
         database=PeopleUseCases.database,
@@ -219,9 +209,8 @@ class UseCases(PipeUseCases):
     )
     receive_messages = One(
         ReceiveMessages,
-        ingest=ingest,
+        ingest=PipeUseCases.ingest,
         store_state=store_state,
-        logs=PeopleUseCases.logs,
         clock=PeopleUseCases.clock,
         log_seconds=PeopleUseCases.settings.provided.devices.unit_log_expiration_seconds,
     )

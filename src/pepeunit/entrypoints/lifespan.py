@@ -53,6 +53,15 @@ GC_THRESHOLDS: Final = (20_000, 20, 20)
 OPEN_FILES_MAX: Final = 65_536
 """Every client is an open file, and shells allow 1 024 of them at first."""
 
+COLLECTOR_THRESHOLDS: Final = (50_000, 20, 20)
+"""Rows are tuples by the hundred thousand, none in a cycle: with Python's own numbers the garbage
+collector walks through all of them again and again, a third of a second at a time."""
+
+
+def calm_collector() -> None:
+    """Let the garbage collector run seldom."""
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+
 
 @frozen
 class Running:
@@ -86,6 +95,7 @@ async def running(
     for warning in warnings:
         log.warning("%s", warning)
     _allow_open_files()
+    calm_collector()
     host, http_port = settings.site.http_host, settings.site.http_port
     operations, mqtt_tls_port = settings.operations, settings.operations.mqtt_tls_port
     ports = {"--http-port": http_port, "--mqtt-port": settings.mqtt.port}
@@ -101,10 +111,7 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
-        replayed = await use.ingest().replay()
-        if replayed:
-            log.info("stored %d samples that a previous run had only journalled", replayed)
-        await stack.enter_async_context(_flushing(use))
+        await stack.enter_async_context(_ingesting(use))
         await stack.enter_async_context(_settling(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
@@ -175,15 +182,18 @@ async def _http(
 
 
 @asynccontextmanager
-async def _flushing(use: UseCases) -> AsyncIterator[None]:
-    """The ingest's flush loop; what is gathered is written once more at the end."""
+async def _ingesting(use: UseCases) -> AsyncIterator[None]:
+    """The pipes run; what a previous run left is stored before anything else is let in, unless
+    that takes long. At the end everything is stored or spooled and written down."""
     ingest = use.ingest()
-    async with _tasks({"flush": ingest.run}):
-        yield
-    try:
-        await ingest.flush()
-    except Unavailable as outage:
-        log.warning("values stay in the journal: %s", outage)
+    async with _tasks({"ingest": ingest.run}):
+        if not await ingest.ready():
+            log.warning("what the previous run left is still being stored")
+        try:
+            yield
+        finally:
+            if not await ingest.stop():
+                log.warning("the next start stores what is left in the journal")
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.dns.system import resolve
+from pepeunit.adapters.embedded.checkpoint import SqliteCheckpoint
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.journal import FileJournal, JournalLimits
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
@@ -37,7 +38,6 @@ from pepeunit.adapters.git.limits import MirrorLimits
 from pepeunit.adapters.git.mirrors import GitMirrors
 from pepeunit.adapters.github.host import GitHubHost
 from pepeunit.adapters.gitlab.host import GitLabHost
-from pepeunit.adapters.memory.pipeline import MemoryPipeline
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
@@ -174,6 +174,8 @@ async def use_cases(
             JournalLimits(disk_bytes_max=settings.pipes.journal_disk_mib * MIB),
         )
         stack.push_async_callback(journal.close)
+        checkpoint = await SqliteCheckpoint.open(installation.checkpoint)
+        stack.push_async_callback(checkpoint.close)
         mirrors = _mirrors(settings, installation)
         session = CheckedSession(mirrors.hosts, resolve)
         stack.push_async_callback(session.close)
@@ -189,6 +191,7 @@ async def use_cases(
             "logs": ClickHouseLogs(series),
             "copy_series": partial(copy_series_out, series),
             "journal": journal,
+            "checkpoint": checkpoint,
             "mirrors": mirrors,
             "archives": TreeArchives(mirrors),
             "code_hosts": {
@@ -205,7 +208,6 @@ async def use_cases(
                 settings.people.login_tries_max, settings.people.login_window_seconds, now
             ),
             "check_throttle": MemoryThrottle(PIPE_CHECKS_MAX, PIPE_CHECK_WINDOW_SECONDS, now),
-            "pipeline": MemoryPipeline(),
             "publisher": exchange,
             "sessions": exchange,
             "clock": now,

@@ -263,7 +263,7 @@ async def test_b21_the_last_value_is_read_and_a_null_state_is_an_empty_list(life
     node = await piped(life, LAST)
     assert await read(life, node, "LastValue") == {"count": 0, "pipe_data": []}
     async with life.platform.database.begin() as tx:
-        await tx.nodes.store_states([(NodeId(UUID(node)), "21.5", EPOCH)])
+        await tx.nodes.store_states([(NodeId(UUID(node)), "21.5", EPOCH)], EPOCH)
     found = await read(life, node, "LastValue", "&search_string=zzz&relative_time=1s&limit=1")
     assert found == {
         "count": 1,

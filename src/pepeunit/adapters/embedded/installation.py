@@ -8,6 +8,7 @@
     postgres/         the embedded server's cluster     postgres.log its log
     clickhouse/       the embedded engine's tables
     journal/          acknowledged messages on their way to the stores
+    checkpoint.sqlite where their pipes are, and rows that a store could not take yet
     mirrors/          git mirrors
     firmware/         release files on their way to devices
 """
@@ -105,6 +106,10 @@ class Installation:
     @property
     def journal(self) -> Path:
         return self.path / "journal"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.sqlite"
 
     @property
     def firmware(self) -> Path:

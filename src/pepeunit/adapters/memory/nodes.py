@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import evolve, frozen
@@ -17,7 +17,7 @@ from pepeunit.domain.errors import Topic
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
-from pepeunit.ports.nodes import EdgeQuery, NodeQuery
+from pepeunit.ports.nodes import CLOCK_STEP_SECONDS, EdgeQuery, NodeQuery
 from pepeunit.ports.paging import OrderKey, Page
 
 _KEYS: Final[Keys[Node]] = {
@@ -105,13 +105,19 @@ class MemoryNodes:
     async def delete(self, uuids: Collection[NodeId]) -> None:
         drop_nodes(self.view.for_writing(), frozenset(uuids))
 
-    async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
+    async def store_states(
+        self, rows: Sequence[tuple[NodeId, str, datetime]], now: datetime
+    ) -> int:
         nodes = self.view.for_writing().nodes
         require_storable(("state", state) for _, state, _ in rows)
         changed = set()
+        ahead = now + timedelta(seconds=CLOCK_STEP_SECONDS)
         for uuid, state, received in rows:
             node = nodes.get(uuid)
-            if node and (node.state_datetime is None or node.state_datetime <= received):
+            if node is None:
+                continue
+            known = node.state_datetime
+            if known is None or known <= received or known > ahead:
                 nodes[uuid] = evolve(node, state=state, state_datetime=received)
                 changed.add(uuid)
         return len(changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import frozen
@@ -44,7 +44,7 @@ from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node, NodeType
-from pepeunit.ports.nodes import EdgeQuery, NodeQuery
+from pepeunit.ports.nodes import CLOCK_STEP_SECONDS, EdgeQuery, NodeQuery
 from pepeunit.ports.paging import OrderKey, Page
 
 _GET: Final = Prepared.of(select(nodes).where(nodes.c.uuid == bindparam("uuid")))
@@ -69,12 +69,14 @@ _STORE_STATES: Final = text(
         ORDER BY uuid, received DESC, position DESC
     ) AS newest
     WHERE nodes.uuid = newest.uuid
-      AND (nodes.state_datetime IS NULL OR nodes.state_datetime <= newest.received)
+      AND (nodes.state_datetime IS NULL OR nodes.state_datetime <= newest.received
+           OR nodes.state_datetime > :ahead)
     """
 ).bindparams(
     bindparam("uuids", type_=ARRAY(Uuid)),
     bindparam("states", type_=ARRAY(Text)),
     bindparam("received", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("ahead", type_=DateTime(timezone=True)),
 )
 _BETWEEN: Final = select(edges).where(
     edges.c.node_output_uuid == bindparam("output"), edges.c.node_input_uuid == bindparam("input")
@@ -206,13 +208,17 @@ class PostgresNodes:
         await self.statements.write(forgetting(uuids))
         await self.statements.delete(delete(nodes).where(one_of(nodes.c.uuid, uuids)))
 
-    async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
+    async def store_states(
+        self, rows: Sequence[tuple[NodeId, str, datetime]], now: datetime
+    ) -> int:
         if not rows:
             return 0
         uuids, states, received = map(list, zip(*rows, strict=True))
         require_storable(("state", state) for state in states)
+        ahead = now + timedelta(seconds=CLOCK_STEP_SECONDS)
         changed = await self.statements.write(
-            _STORE_STATES, {"uuids": uuids, "states": states, "received": received}
+            _STORE_STATES,
+            {"uuids": uuids, "states": states, "received": received, "ahead": ahead},
         )
         return changed.rowcount
 

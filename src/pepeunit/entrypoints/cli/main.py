@@ -43,7 +43,7 @@ REFUSED: Final = 1
 WRONG_INPUT: Final = 2
 UNAVAILABLE: Final = 3
 INTERRUPTED: Final = 130
-STOP_SECONDS_MAX: Final = 4.8
+STOP_SECONDS_MAX: Final = 9.5
 PORT_MAX: Final = 65535
 
 CHANGES: Final = {

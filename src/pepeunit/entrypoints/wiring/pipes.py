@@ -6,6 +6,7 @@ from typing import Final
 
 from dependency_injector import providers
 
+from pepeunit.entrypoints.wiring.ingest import IngestUseCases
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
 from pepeunit.usecases.pipes.backtest import BacktestPipe
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
@@ -22,10 +23,10 @@ PIPE_CHECK_WINDOW_SECONDS: Final = 60.0
 """Checks of configs for an address (rulings 15)."""
 
 
-class PipeUseCases(PeopleUseCases):
+class PipeUseCases(IngestUseCases):
     """Everything a pipe's door needs."""
 
-    pipeline = PeopleUseCases.ports.pipeline
+    pipeline = IngestUseCases.ingest
     check_pipe_config = One(
         CheckPipeConfig,
         rules=PeopleUseCases.pipe_rules,
