@@ -19,6 +19,10 @@ from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
+from pepeunit.entrypoints.graphql.doors import DOORS as GRAPHQL_DOORS
+from pepeunit.entrypoints.graphql.doors import graphql_route
+from pepeunit.entrypoints.graphql.limits import Limits as GraphqlLimits
+from pepeunit.entrypoints.graphql.transport import GraphqlRoute
 from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.access import AccessDoor
 from pepeunit.entrypoints.http.accounts import AccountDoor
@@ -27,6 +31,7 @@ from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
+from pepeunit.entrypoints.http.endpoint import asked_from
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.monitoring import Monitoring
@@ -44,6 +49,7 @@ from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.measurements import Measurements
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import KIB
+from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.instance.readiness import CheckReadiness
 
 D = TypeVar("D")
@@ -114,7 +120,7 @@ def rest_runner(
     facts: InstanceFacts,
     monitoring: Monitoring | None = None,
 ) -> web.AppRunner:
-    """REST, its documentation and the instance page, ready to be put on a site."""
+    """REST, its documentation, the instance page and GraphQL, ready to be put on a site."""
     requests = settings.requests
     site = Site(
         facts,
@@ -133,10 +139,39 @@ def rest_runner(
     instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
     doors: list[Door] = [filled(use, door) for door in DOORS]
     doors += [instance, AbsentDoor()]
+    lists = UnlimitedLists(site.limits.unlimited_lists_max)
     app = make_app(
-        doors, use.authenticate(), site, __version__, use.record_acts(), monitoring=monitoring
+        doors,
+        use.authenticate(),
+        site,
+        __version__,
+        use.record_acts(),
+        monitoring=monitoring,
+        lists=lists,
     )
+    _graphql(use, settings, site, lists).add_to(app.router)
     return make_runner(app)
+
+
+def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedLists) -> GraphqlRoute:
+    return graphql_route(
+        [filled(use, door) for door in GRAPHQL_DOORS],
+        authenticate=use.authenticate(),
+        acts=use.record_acts(),
+        lists=lists,
+        asked_from=lambda request: asked_from(request, site),
+        path=f"{site.app_path}/graphql",
+        limits=GraphqlLimits(
+            body_bytes_max=settings.requests.http_body_bytes_max,
+            page_rows_max=settings.requests.max_pagination_size,
+            tokens_max=settings.graphql.tokens_max,
+            depth_max=settings.graphql.depth_max,
+            aliases_max=settings.graphql.aliases_max,
+            fields_max=settings.graphql.fields_max,
+        ),
+        is_secure=settings.site.secure,
+        has_page=settings.graphiql_enabled,
+    )
 
 
 def device_endpoint(use: UseCases, settings: Settings) -> Endpoint:

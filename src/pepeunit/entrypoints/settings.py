@@ -20,6 +20,7 @@ from pepeunit.entrypoints.settings_devices import (
     MqttSettings,
     PipeSettings,
 )
+from pepeunit.entrypoints.settings_graphql import GraphqlSettings
 from pepeunit.entrypoints.settings_instance import (
     FIRST_KEY_ID,
     FeatureSettings,
@@ -69,6 +70,7 @@ class Settings:
     features: FeatureSettings = field(factory=FeatureSettings)
     people: PeopleSettings = field(factory=PeopleSettings)
     requests: RequestSettings = field(factory=RequestSettings)
+    graphql: GraphqlSettings = field(factory=GraphqlSettings)
     git: GitSettings = field(factory=GitSettings)
     devices: DeviceSettings = field(factory=DeviceSettings)
     mqtt: MqttSettings = field(factory=MqttSettings)

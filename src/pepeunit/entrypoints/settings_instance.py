@@ -187,7 +187,6 @@ class FeatureSettings:
         flag,
         "The GraphQL page in the browser.",
         shown="the opposite of `PU_SECURE`",
-        built=False,
     )
     first_user_admin: bool = setting(
         "PU_FF_FIRST_USER_ADMIN",

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from pepeunit.domain import errors
-from pepeunit.domain.errors import Topic, Unavailable
-from pepeunit.entrypoints.http.refusals import (
+from pepeunit.codecs.rest.refusals import (
     LABELS,
     OUTSIDE_PARTIES,
     refusal_answer,
     unavailable_answer,
 )
+from pepeunit.domain import errors
+from pepeunit.domain.errors import Topic, Unavailable
 
 FIXED = {
     "Unauthenticated": (403, Topic.ACCESS),

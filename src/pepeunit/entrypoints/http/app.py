@@ -19,7 +19,7 @@ from pepeunit.entrypoints.http.openapi import openapi_document
 from pepeunit.entrypoints.http.route import Door, Route
 from pepeunit.entrypoints.http.site import Site
 from pepeunit.entrypoints.http.swagger import SwaggerUi
-from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 KEEPALIVE_SECONDS: Final = 75.0
@@ -35,15 +35,17 @@ def make_app(
     acts: RecordActs,
     *,
     monitoring: Monitoring | None = None,
+    lists: UnlimitedLists | None = None,
 ) -> web.Application:
     """Every route of every door, with and without a trailing slash, and their documentation.
 
     ``authenticate`` turns the text of ``x-auth-token`` (None when absent) into an agent;
-    ``acts`` tells of what was done.
+    ``acts`` tells of what was done; ``lists`` counts lists without limit, for this door and for
+    whatever else is served to the same addresses.
     """
     around = Surroundings(site, monitoring.meter if monitoring else RequestMeter())
     app = web.Application(middlewares=[around.observe, around.refuse])
-    lists = UnlimitedLists(site.limits.unlimited_lists_max)
+    lists = lists or UnlimitedLists(site.limits.unlimited_lists_max)
     large_bodies = asyncio.Semaphore(site.limits.large_bodies_max)
     routes = [route for door in doors for route in door.routes()]
     for route in routes:

@@ -21,7 +21,7 @@ from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX, Call, File, Route, Stream, Upload
 from pepeunit.entrypoints.http.site import Site, client_address
-from pepeunit.entrypoints.http.unlimited_lists import UnlimitedLists
+from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 COLLECTIONS: Final = {

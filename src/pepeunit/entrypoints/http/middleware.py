@@ -12,11 +12,7 @@ from aiohttp import web
 from attrs import frozen
 
 from pepeunit.codecs.rest.json_text import dump
-from pepeunit.codecs.rest.violations import PageOutOfRange, RequestInvalid
-from pepeunit.domain.errors import Refused, Unavailable
-from pepeunit.entrypoints.http.endpoint import BodyTooLarge, asked_from
-from pepeunit.entrypoints.http.meter import NO_ROUTE, RequestMeter
-from pepeunit.entrypoints.http.refusals import (
+from pepeunit.codecs.rest.refusals import (
     Answer,
     bug_answer,
     refusal_answer,
@@ -26,8 +22,12 @@ from pepeunit.entrypoints.http.refusals import (
     unreadable_answer,
     violations_answer,
 )
+from pepeunit.codecs.rest.violations import PageOutOfRange, RequestInvalid
+from pepeunit.domain.errors import Refused, Unavailable
+from pepeunit.entrypoints.http.endpoint import BodyTooLarge, asked_from
+from pepeunit.entrypoints.http.meter import NO_ROUTE, RequestMeter
 from pepeunit.entrypoints.http.site import Site
-from pepeunit.entrypoints.http.unlimited_lists import TooManyLists
+from pepeunit.usecases.access.unlimited_lists import TooManyLists
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("pepeunit.access")

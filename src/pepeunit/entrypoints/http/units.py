@@ -32,12 +32,11 @@ from pepeunit.entrypoints.http.paging import (
     slice_of,
 )
 from pepeunit.entrypoints.http.route import Route
-from pepeunit.ports.nodes import NodeQuery
 from pepeunit.ports.units import UnitQuery
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitSettings
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit, UnitChanges
 from pepeunit.usecases.units.read_logs import ListUnitLogs
-from pepeunit.usecases.units.read_units import GetUnit, ListUnits
+from pepeunit.usecases.units.read_units import GetUnit, ListUnits, NestedNodes
 
 
 @frozen
@@ -89,19 +88,12 @@ class UnitList(Paged):
     unit_node_type: tuple[NodeType, ...] | None = None
     unit_node_uuids: tuple[UUID, ...] | None = None
 
-    def owning(self, agent: Agent) -> NodeQuery | None:
-        """The nodes a unit must own to be listed; invisible ones do not count (rulings 13)."""
+    def nested(self) -> NestedNodes | None:
         if not self.is_include_output_unit_nodes:
             return None
-        if self.unit_node_input_uuid is not None:
-            return NodeQuery(Scope.of(agent), feeding=self.unit_node_input_uuid)
-        return NodeQuery(Scope.of(agent), uuids=set_of(self.unit_node_uuids))
-
-    def shows(self, kind: NodeType) -> bool:
-        """Whether ``unit_nodes`` holds nodes of this kind."""
-        if self.unit_node_type is None or self.unit_node_input_uuid is not None:
-            return True
-        return kind in self.unit_node_type
+        return NestedNodes(
+            self.unit_node_input_uuid, set_of(self.unit_node_uuids), set_of(self.unit_node_type)
+        )
 
 
 @frozen(kw_only=True)
@@ -150,6 +142,7 @@ class UnitDoor:
 
     async def find(self, agent: Agent, query: UnitList) -> UnitsModel:
         """Units, newest first, with their nodes when asked for; search looks at the name."""
+        nested = query.nested()
         found = await self.list_units(
             agent,
             UnitQuery(
@@ -159,7 +152,7 @@ class UnitDoor:
                 repos=one_and_many(query.repo_uuid, query.repos_uuids),
                 search=query.search_string,
                 is_auto_update_from_repo_unit=query.is_auto_update_from_repo_unit,
-                owning=query.owning(agent),
+                owning=None if nested is None else nested.owning(agent),
                 order=order_by(
                     newest_first(query.order_by_create_date),
                     last_changed_first(query.order_by_last_update),
@@ -167,13 +160,9 @@ class UnitDoor:
                 ),
                 slice=slice_of(query),
             ),
+            None if nested is None else nested.shown,
         )
-        models = [
-            unit_model(
-                unit, [node for node in found.nodes.get(unit.uuid, ()) if query.shows(node.type)]
-            )
-            for unit in found.page.items
-        ]
+        models = [unit_model(unit, found.nodes.get(unit.uuid, ())) for unit in found.page.items]
         return UnitsModel(found.page.count, models)
 
     async def edit(self, agent: Agent, path: UnitPath, body: UnitPatch) -> UnitModel:

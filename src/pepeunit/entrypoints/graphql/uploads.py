@@ -1,0 +1,139 @@
+"""Files of the multipart request convention, read as they come (spec graphql.md 1).
+
+The parts ``operations`` and ``map`` lead, then the files that ``map`` puts into variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final, cast
+
+import orjson
+from aiohttp import BodyPartReader, MultipartReader
+from attrs import define, field
+
+from pepeunit.domain.errors import OverLimit
+from pepeunit.entrypoints.graphql.limits import Limits
+
+CHUNK_BYTES: Final = 64 * 1024
+
+
+class Unreadable(Exception):
+    """The request has no GraphQL in it; ``text`` is the whole answer, status 400."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class TooLarge(Exception):
+    """The body has more than ``bytes_max`` bytes."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"more than {bytes_max} bytes")
+        self.bytes_max = bytes_max
+
+
+@define(eq=False)
+class File:
+    """An upload; beyond ``Limits.memory_bytes_max`` it lies in a temporary file until closed."""
+
+    stored: SpooledTemporaryFile[bytes] = field(repr=False)
+    size_bytes: int = 0
+
+    def content(self, bytes_max: int) -> bytes:
+        """All of it. Raises ``OverLimit``."""
+        if self.size_bytes > bytes_max:
+            raise OverLimit(
+                f"the file may have at most {bytes_max} bytes",
+                limit=bytes_max,
+                actual=self.size_bytes,
+            )
+        self.stored.seek(0)
+        return self.stored.read()
+
+    def close(self) -> None:
+        self.stored.close()
+
+
+@define
+class Form:
+    """``read`` gives the operations with each file in its variable; ``close`` drops the files."""
+
+    limits: Limits
+    bytes_max: int
+    files: list[File] = field(factory=list)
+    _read_bytes: int = 0
+
+    async def read(self, reader: MultipartReader) -> Any:
+        """Raises :class:`Unreadable`, and :class:`TooLarge` as soon as a body outgrows a limit."""
+        operations: Any = None
+        places: Mapping[str, Any] | None = None
+        for _ in range(self.limits.parts_max):
+            part = await reader.next()
+            if part is None:
+                break
+            if not isinstance(part, BodyPartReader):
+                raise Unreadable("Unable to parse the multipart body")
+            if part.name == "operations":
+                operations = _json(await self._text(part))
+            elif part.name == "map":
+                places = _json(await self._text(part))
+            elif isinstance(places, dict) and part.name in places:
+                self._put(operations, places[part.name], await self._file(part))
+        else:
+            raise Unreadable(f"At most {self.limits.parts_max} parts are read")
+        if operations is None or not isinstance(places, dict):
+            raise Unreadable("The parts operations and map are needed")
+        return operations
+
+    def close(self) -> None:
+        for file in self.files:
+            file.close()
+
+    async def _chunk(self, part: BodyPartReader) -> bytes:
+        chunk = bytes(await part.read_chunk(CHUNK_BYTES))
+        self._read_bytes += len(chunk)
+        if self._read_bytes > self.bytes_max:
+            raise TooLarge(self.bytes_max)
+        return chunk
+
+    async def _text(self, part: BodyPartReader) -> bytes:
+        text = bytearray()
+        while chunk := await self._chunk(part):
+            text += chunk
+            if len(text) > self.limits.json_bytes_max:
+                raise TooLarge(self.limits.json_bytes_max)
+        return bytes(text)
+
+    async def _file(self, part: BodyPartReader) -> File:
+        file = File(SpooledTemporaryFile(self.limits.memory_bytes_max))  # noqa: SIM115
+        self.files.append(file)
+        while chunk := await self._chunk(part):
+            file.stored.write(chunk)
+            file.size_bytes += len(chunk)
+        return file
+
+    def _put(self, operations: Any, paths: Any, file: File) -> None:
+        for path in paths if isinstance(paths, list) else [None]:
+            if not isinstance(path, str) or not path.startswith("variables."):
+                raise Unreadable("The part map names variables")
+            *steps, last = path.split(".")
+            place = operations
+            try:
+                for step in steps:
+                    place = place[int(step)] if isinstance(place, list) else place[step]
+                if isinstance(place, list):
+                    place[int(last)] = file
+                else:
+                    cast("dict[str, Any]", place)[last] = file
+            except (KeyError, IndexError, TypeError, ValueError):
+                raise Unreadable("The part map names a variable that is not there") from None
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Unreadable("Unable to parse request body as JSON") from None
