@@ -225,6 +225,7 @@ class UseCases(PeopleUseCases):
         logs=PeopleUseCases.logs,
         clock=PeopleUseCases.clock,
         log_seconds=PeopleUseCases.settings.provided.devices.unit_log_expiration_seconds,
+        tap=PeopleUseCases.tap_messages,
     )
     admit_device = One(
         AdmitDevice,

@@ -32,6 +32,7 @@ from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.endpoint import asked_from
+from pepeunit.entrypoints.http.events import EventDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.monitoring import Monitoring
@@ -73,6 +74,7 @@ DOORS: tuple[type[Door], ...] = (
     PermissionDoor,
     AccessDoor,
     AuditDoor,
+    EventDoor,
 )
 
 
@@ -150,6 +152,12 @@ def rest_runner(
         lists=lists,
     )
     _graphql(use, settings, site, lists).add_to(app.router)
+    watch = use.watch_live()
+
+    async def stop_watching(_app: web.Application) -> None:
+        watch.close()
+
+    app.on_shutdown.append(stop_watching)
     return make_runner(app)
 
 
@@ -171,6 +179,7 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         ),
         is_secure=settings.site.secure,
         has_page=settings.graphiql_enabled,
+        watch=use.watch_live(),
     )
 
 

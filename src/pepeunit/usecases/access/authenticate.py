@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from datetime import datetime
+from datetime import UTC, datetime
 
 from attrs import frozen
 
@@ -59,6 +59,20 @@ class Authenticate:
         if unit.old_token_until is not None and claims.generation == unit.token_generation:
             await self._end_old_token(unit)
         return Agent.unit(unit.uuid).named(unit.name)
+
+    async def expiry(self, token: str | None) -> datetime | None:
+        """When a token that is good now ends by itself; None for never. Raises
+        ``Unauthenticated`` as well."""
+        if not token:
+            return None
+        if is_api_token(token):
+            async with self.database.read() as rows:
+                found = await rows.api_tokens.by_digest(api_token_digest(token))
+            return None if found is None else found.expiration_datetime
+        claims = read_claims(self.tokens.verify(token), self.clock())
+        if isinstance(claims, UserClaims):
+            return datetime.fromtimestamp(claims.expires_at, UTC)
+        return None
 
     async def _api_token(self, text: str) -> Agent:
         """Asked of the store each time, so that revoking one is felt by the next request."""

@@ -20,6 +20,8 @@ from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.ports.logs import Logs
+from pepeunit.usecases.live.hub import Hub
+from pepeunit.usecases.live.tap import TapMessages
 from pepeunit.usecases.samples.ingest import Ingest
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class ReceiveMessages:
     logs: Logs
     clock: Clock
     log_seconds: float
+    tap: TapMessages = TapMessages(Hub())  # noqa: RUF009 where nobody can watch
 
     async def __call__(self, messages: Sequence[Inbound]) -> None:
         """Raises ``Unavailable`` when a store does not take them; then none is acknowledged."""
@@ -98,6 +101,7 @@ class ReceiveMessages:
         ]
         if samples:
             await self.ingest.accept(samples)
+        self.tap.values(messages, received_ms)
         if len(samples) == len(messages):
             return
         for topic, payload, _, _ in messages:
@@ -117,3 +121,4 @@ class ReceiveMessages:
                 log.info("%d malformed log entries of unit %s dropped", bad, topic.unit)
             if entries:
                 await self.logs.append(entries)
+                self.tap.logs(entries)
