@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -197,9 +197,8 @@ class Subscribed:
         try:
             return orjson.dumps({"data": self.executor.planned_root(model)})
         except Exception:
-            return written(
-                execute_subscription_event(self.executor.build_per_event_executor(model))
-            )
+            executor = self.executor.build_per_event_executor(model)
+            return written(cast(ExecutionResult, execute_subscription_event(executor)))
 
 
 def _refuse_changes(document: Document, request: Request) -> None:
