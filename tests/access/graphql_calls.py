@@ -61,6 +61,14 @@ REST_ALONE: Final = {
     "Grafana token": "only REST",
     "Grafana userinfo": "only REST",
     "Grafana data source": "only REST",
+    # subscriptions, whose cells tests/live/test_matrix.py runs
+    "follow values, linked": "over WebSocket",
+    "follow values": "over WebSocket",
+    "follow values, level of its own": "over WebSocket",
+    "follow units": "over WebSocket",
+    "follow logs": "over WebSocket",
+    "follow registries": "over WebSocket",
+    "follow rollouts": "over WebSocket",
     # written down in docs/wire/additions.md, and not in the schema yet
     "createApiToken": "to come",
     "getApiTokens": "to come",

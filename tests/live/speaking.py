@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -138,3 +138,9 @@ async def streaming(port: int, token: str | None, query: str) -> AsyncIterator[S
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
         assert response.status == 200, await response.text()
         yield Stream(response)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not holds():
+            await asyncio.sleep(0.005)

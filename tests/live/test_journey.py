@@ -32,11 +32,11 @@ async def test_a_value_a_state_a_log_and_presence_are_told_as_they_happen(world:
             kind, told = await stream.block()
             assert (kind, told["uuid"], told["value"]) == ("node_value", temp, "21.5")
             entry = json.dumps({"level": "Info", "text": "hello"}).encode()
-            await device.publish(f"{DOMAIN}/output/{unit}/log/pepeunit", entry)
+            await device.publish(f"{DOMAIN}/output_base_topic/{unit}/log/pepeunit", entry)
             kind, told = await stream.block()
             assert (kind, told["entry"]["text"]) == ("unit_log", "hello")
             state = json.dumps({"freq": 80, "ifconfig": ["10.0.0.7"]}).encode()
-            await device.publish(f"{DOMAIN}/output/{unit}/state/pepeunit", state)
+            await device.publish(f"{DOMAIN}/output_base_topic/{unit}/state/pepeunit", state)
             kind, told = await stream.block()
             assert (kind, told["unit_state"]["freq"]) == ("unit_state", 80)
             assert told["unit_state"]["ifconfig"] == ["10.0.0.7"]
@@ -64,7 +64,7 @@ async def test_w43_viewers_are_not_told_a_units_addresses(world: World) -> None:
         world.clock.now = world.clock.now.replace(year=2027)
         async with MqttClient(world.port, world.unit_token(unit)) as device:
             state = json.dumps({"freq": 81, "ifconfig": ["10.0.0.8"]}).encode()
-            await device.publish(f"{DOMAIN}/output/{unit}/state/pepeunit", state)
+            await device.publish(f"{DOMAIN}/output_base_topic/{unit}/state/pepeunit", state)
             told = (await socket.event())["unitState"]
             assert (told["freq"], told["ifconfig"]) == (81, [])
             assert (await stream.block())[1]["unit_state"]["ifconfig"] == []

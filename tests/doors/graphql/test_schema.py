@@ -111,7 +111,7 @@ async def test_every_field_is_bound(gql: Gql) -> None:
                 bound = found.resolve is not None or name in absent
                 assert bound, f"{name}.{key}"
                 roots = ("Query", "Mutation", "Subscription")
-                    assert one.name in (*roots, *absent) or found.extensions[GETTER]
+                assert one.name in (*roots, *absent) or found.extensions[GETTER]
 
 
 @attrs.frozen

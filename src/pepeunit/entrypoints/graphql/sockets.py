@@ -59,6 +59,7 @@ class Sockets:
     acts: RecordActs
     lists: UnlimitedLists
     asked_from: Callable[[web.Request], str]
+    init_seconds: float = INIT_SECONDS
     waiting: set[web.WebSocketResponse] = field(factory=set, init=False)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -123,7 +124,7 @@ class Connection:
             raise Closing(CloseCode.TRY_AGAIN_LATER, "too many connections begin at once")
         waiting.add(self.socket)
         try:
-            async with asyncio.timeout(INIT_SECONDS):
+            async with asyncio.timeout(self.sockets.init_seconds):
                 while True:
                     message = await self._receive()
                     if message.kind == "connection_init":

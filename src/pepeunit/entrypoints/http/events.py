@@ -68,6 +68,7 @@ class EventQuery:
 @frozen
 class EventDoor:
     watch: WatchLive
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
 
     def routes(self) -> Sequence[Route]:
         return (Route.of("GET", "/events", self.follow, media_type="text/event-stream"),)
@@ -93,7 +94,7 @@ class EventDoor:
                 following = asyncio.ensure_future(reader.next())
                 try:
                     while True:
-                        await asyncio.wait([following], timeout=HEARTBEAT_SECONDS)
+                        await asyncio.wait([following], timeout=self.heartbeat_seconds)
                         if not following.done():
                             yield HEARTBEAT
                             continue
