@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from attrs import define, field, evolve
+from attrs import define, evolve, field
 
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.notices import MemoryNotices
@@ -17,8 +17,9 @@ from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.notices import PostgresNotices
 from pepeunit.codecs.live import NoticeJson
 from pepeunit.domain.ids import UnitId
-from pepeunit.domain.live.event import Event, EventKind, log_event, node_event, unit_events
+from pepeunit.domain.live.event import Event, EventKind, log_event, node_event
 from pepeunit.domain.units.log import LogLevel, UnitLog
+from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.database import Database
 from pepeunit.ports.notices import NOTICE_BYTES_MAX, Notices
 from pepeunit.usecases.background import Background
@@ -26,7 +27,7 @@ from pepeunit.usecases.live.announcing import AnnouncingDatabase
 from pepeunit.usecases.live.hub import Hub
 from pepeunit.usecases.live.load import LoadEvents
 from pepeunit.usecases.live.relay import Relay
-from tests.doubles.rows import a_world
+from tests.doubles.rows import a_registry, a_repo, a_unit, a_user
 
 DEADLINE_SECONDS = 10.0
 NODE, OTHER = UUID(int=7), UUID(int=8)
@@ -86,20 +87,27 @@ async def process(stored: Database, notices: Notices | None) -> AsyncIterator[Pr
 
 
 @pytest.fixture(params=["one process", "memory", "postgres"])
-async def two(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Process, Process]]:
+def joined_by(request: pytest.FixtureRequest) -> str:
+    """PostgreSQL by its URL."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return str(request.param)
+
+
+@pytest.fixture
+async def two(joined_by: str) -> AsyncIterator[tuple[Process, Process]]:
     """Where things happen, and where somebody listens."""
     stored: Database = MemoryDatabase()
     async with AsyncExitStack() as stack:
-        if request.param == "one process":
+        if joined_by == "one process":
             only = await stack.enter_async_context(process(stored, None))
             yield only, only
             return
         each: list[Notices] = [MemoryNotices()] * 2
-        if request.param == "postgres":
-            url = request.getfixturevalue("postgres_url")
+        if joined_by != "memory":
             each = []
             for _ in range(2):
-                engine, ear = connect(url), connect(url, is_pooled=False)
+                engine, ear = connect(joined_by), connect(joined_by, is_pooled=False)
                 stack.push_async_callback(engine.dispose)
                 stack.push_async_callback(ear.dispose)
                 each.append(PostgresNotices(engine, ear))
@@ -116,6 +124,19 @@ async def _joined(here: Process, there: Process) -> None:
         asking.hub.listen(ear, [key])
         await until(lambda told=told, key=key: told.hub.is_wanted(*key))  # type: ignore[misc]
         asking.hub.ignore(ear, [key])
+
+
+async def stored_unit(database: AnnouncingDatabase) -> Unit:
+    user = a_user()
+    registry = a_registry(user)
+    repo = a_repo(registry, user)
+    unit = a_unit(repo, user)
+    async with database.begin() as tx:
+        await tx.users.put(user)
+        await tx.registries.put(registry)
+        await tx.repos.put(repo)
+        await tx.units.put(unit)
+    return unit
 
 
 def value(text: str, node: UUID = NODE, ms: int = 1_000) -> Event:
@@ -202,7 +223,7 @@ async def test_changed_rights_are_told_once_to_every_process(two: tuple[Process,
 
 async def test_a_row_that_changes_is_told_as_it_was_committed(two: tuple[Process, Process]) -> None:
     here, there = two
-    unit = await a_world(here.database)
+    unit = await stored_unit(here.database)
     ear = Ear()
     there.hub.listen(ear, [(EventKind.UNIT_PRESENCE, unit.uuid)])
     await until(lambda: here.hub.is_wanted(EventKind.UNIT_PRESENCE, unit.uuid))
@@ -214,7 +235,7 @@ async def test_a_row_that_changes_is_told_as_it_was_committed(two: tuple[Process
 
 async def test_nothing_is_told_of_what_was_rolled_back(two: tuple[Process, Process]) -> None:
     here, there = two
-    unit = await a_world(here.database)
+    unit = await stored_unit(here.database)
     ear, follower = Ear(), Follower()
     there.hub.listen(ear, [(EventKind.UNIT_UPDATE, unit.uuid)])
     await until(lambda: here.hub.is_wanted(EventKind.UNIT_UPDATE, unit.uuid))
@@ -235,9 +256,7 @@ async def test_many_processes_do_not_echo_each_other() -> None:
     notices = MemoryNotices()
     stored = MemoryDatabase()
     async with AsyncExitStack() as stack:
-        all_of_them = [
-            await stack.enter_async_context(process(stored, notices)) for _ in range(3)
-        ]
+        all_of_them = [await stack.enter_async_context(process(stored, notices)) for _ in range(3)]
         ears = [Ear() for _ in all_of_them]
         for one, ear in zip(all_of_them, ears, strict=True):
             one.hub.listen(ear, [(EventKind.NODE_VALUE, NODE)])
@@ -257,4 +276,3 @@ def test_no_notice_outgrows_what_is_carried() -> None:
     assert all(len(one.encode()) <= NOTICE_BYTES_MAX for one in written)
     assert sum(len(form.read(one)[2]) for one in written) == 50
     assert form.carried(value("x" * 9000)) is None
-    assert unit_events

@@ -230,7 +230,10 @@ async def test_events_need_something_to_watch(world: World) -> None:
 async def test_a_heartbeat_shows_that_the_stream_lives(world: World) -> None:
     door = EventDoor(world.use.watch_live(), heartbeat_seconds=0.05)
     query = f"nodes={world.things['Public']['raw']}"
-    async with serving([door], world.use.authenticate()) as client:
-        async with streaming(client.port, None, query) as stream, asyncio.timeout(5):
-            await stream.begun()
-            assert await stream.response.content.readuntil(b"\n\n") == b":\n\n"
+    async with (
+        serving([door], world.use.authenticate()) as client,
+        streaming(client.port, None, query) as stream,
+        asyncio.timeout(5),
+    ):
+        await stream.begun()
+        assert await stream.response.content.readuntil(b"\n\n") == b":\n\n"
