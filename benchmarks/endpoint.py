@@ -2,8 +2,8 @@
 
     python benchmarks/endpoint.py [--runs N] [--messages N]
 
-(a) one publisher process to the platform's own consumer (journal on disk, then the newest value
-per node), QoS 0 and QoS 1 (a window of unacknowledged messages, acknowledged after the journal);
+(a) one publisher process to the platform's own consumer (journal on disk, no pipe behind it),
+QoS 0 and QoS 1 (a window of unacknowledged messages, acknowledged after the journal);
 (b) the memory of 1 000 connected idle devices; (c) 10 000 fuzzed packets: growth of memory, and
 how long a good client takes to connect afterwards. Rates are raised; nothing else is.
 """
@@ -26,15 +26,18 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pepeunit.adapters.embedded.journal import FileJournal
+from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.database import MemoryDatabase
+from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
+from pepeunit.adapters.memory.series import MemorySeries
+from pepeunit.codecs import records
 from pepeunit.codecs.mqtt import encode as e
 from pepeunit.codecs.mqtt import packets as p
 from pepeunit.codecs.mqtt.wire import VERSION_3, VERSION_5
-from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Unauthenticated
 from pepeunit.domain.ids import UnitId
@@ -46,9 +49,10 @@ from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.usecases.messages.authorize_topic import MqttAction
 from pepeunit.usecases.messages.receive import Inbound, ReceiveMessages, StoreState
 from pepeunit.usecases.samples.ingest import Ingest
+from pepeunit.usecases.samples.ingest_parts import IngestParts
+from pepeunit.usecases.samples.limits import IngestLimits
 
 MIB = 1024 * 1024
-FLUSH_SECONDS = 0.5
 TOPIC = f"here/{UUID(int=7)}/pepeunit".encode()
 PAYLOAD = b'{"temperature": 21.5}'
 WINDOW = 10_000
@@ -95,10 +99,24 @@ class Grounds:
 async def platform_consumer(grounds: Grounds, folder: Path):
     """The platform's own way in: the journal on disk, then the newest value per node."""
     journal = await FileJournal.open(folder / "journal")
-    ingest = Ingest(MemoryDatabase(), journal, pack_samples, unpack_samples, FLUSH_SECONDS)
     clock = lambda: datetime.now(UTC)  # noqa: E731
-    state = StoreState(MemoryDatabase(), clock, 60)
-    platform = ReceiveMessages(ingest, state, MemoryLogs(), clock, 86_400)
+    database, series, logs = MemoryDatabase(), MemorySeries(), MemoryLogs()
+    parts = IngestParts(
+        database=database,
+        journal=journal,
+        checkpoint=MemoryCheckpoint(),
+        codec=records,
+        series_writer=series,
+        series_admin=series,
+        logs=logs,
+        clock=clock,
+        new_uuid=uuid4,
+        limits=IngestLimits(),
+        payload_bytes_max=256 * 1024,
+        reread_seconds=60,
+    )
+    ingest = Ingest(parts, MemoryLeases())
+    platform = ReceiveMessages(ingest, StoreState(database, clock, 60), clock, 86_400)
     flushing = asyncio.create_task(ingest.run())
 
     async def receive(messages: Sequence[Inbound]) -> None:

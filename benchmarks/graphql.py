@@ -101,15 +101,15 @@ async def measure(port: int, token: str, pid: int) -> bool:
     seen = await one_by_one(port, pid, many)
     name = f"`getUnits`, {counted[0]} with {counted[1]} nodes"
     rows.append((name, seen, "<= 150 ms", seen.p99_ms <= 150))
-    print(
-        "| what | requests/s | p50 ms | p99 ms | cpu ms | wanted | |\n|---|---|---|---|---|---|---|"
-    )
+    print("| what | requests/s | p50 ms | p99 ms | CPU ms | database CPU ms | wanted | |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, seen, wanted, fits in rows:
+        verdict = "yes" if fits else "**no**"
         print(
             f"| {name} | {seen.per_second:.0f} | {seen.p50_ms:.1f} | {seen.p99_ms:.1f} "
-            f"| {seen.cpu_ms:.2f} | {wanted} | {'yes' if fits else '**no**'} |"
+            f"| {seen.cpu_ms:.2f} | {seen.children_cpu_ms:.2f} | {wanted} | {verdict} |"
         )
-    print(f"| resident, MiB | {resident_mib(pid):.0f} | | | | | |")
+    print(f"| resident, MiB | {resident_mib(pid):.0f} | | | | | | |")
     return all(fits for *_, fits in rows)
 
 

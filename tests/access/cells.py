@@ -39,7 +39,7 @@ class Cell:
 class Call:
     """A REST operation; ``shows`` and ``field`` look into what it answers.
 
-    ``file`` is the text of the upload of that name.
+    ``file`` is the text of the upload of that name, ``part`` the name of its part.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Call:
     path: str
     body: Any
     file: str | None
+    part: str
     shows: str | None
     field: str | None
     is_pending: bool
@@ -90,6 +91,14 @@ class Matrix:
         return [cell for call in self.calls if call.is_pending for cell in call.cells]
 
 
+def _upload(given: Any) -> dict[str, Any]:
+    """A text is that of the part ``file``; a mapping names another part."""
+    if not isinstance(given, Mapping):
+        return {"file": given, "part": "file"}
+    ((part, text),) = given.items()
+    return {"file": text, "part": part}
+
+
 def read_matrix() -> Matrix:
     """Raises ``AssertionError`` for a table that is not whole."""
     document = yaml.safe_load(FILE.read_text())
@@ -112,7 +121,7 @@ def read_matrix() -> Matrix:
             name,
             *given["call"].split(),
             body=given.get("body"),
-            file=given.get("file"),
+            **_upload(given.get("file")),
             shows=given.get("shows"),
             field=given.get("field"),
             is_pending=given.get("pending", False),

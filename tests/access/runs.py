@@ -57,7 +57,7 @@ async def ask(world: World, call: Call, cell: Cell, names: dict[str, str]) -> Re
         options["json"] = filled(call.body, names)
     if call.file is not None:
         options["data"] = aiohttp.FormData()
-        options["data"].add_field("file", filled(call.file, names), filename="any")
+        options["data"].add_field(call.part, filled(call.file, names), filename="any")
     path = filled(call.path, names)
     return await world.ask(call.method, path, world.token(cell.column, cell.row), **options)
 

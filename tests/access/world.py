@@ -23,6 +23,7 @@ from dependency_injector import providers
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
+from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.firmware import MemoryFirmware
@@ -30,6 +31,7 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.access.agent import BACKEND
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims
@@ -47,6 +49,7 @@ from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.doors import rest_runner
 from pepeunit.entrypoints.settings import Settings
+from tests.access.cells import read_matrix
 from tests.doors.http.serving import Client, Reply
 from tests.doubles.archives import RememberingArchives
 
@@ -150,11 +153,16 @@ async def the_world() -> AsyncIterator[World]:
     tokens = JwtTokens(KEY)
     remotes = _Remotes()
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
+    series = MemorySeries()
     ports = {
         "database": database,
         "leases": MemoryLeases(),
         "logs": MemoryLogs(),
+        "series_writer": series,
+        "series_reader": series,
+        "series_admin": series,
         "journal": MemoryJournal(),
+        "checkpoint": MemoryCheckpoint(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),
         "firmware_files": MemoryFirmware(),
@@ -163,6 +171,7 @@ async def the_world() -> AsyncIterator[World]:
         "tokens": tokens,
         "passwords": passwords,
         "throttle": MemoryThrottle(1000, 300, clock),
+        "check_throttle": MemoryThrottle(1000, 300, clock),
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,
@@ -182,6 +191,8 @@ async def the_world() -> AsyncIterator[World]:
     )
     endpoint = Endpoint(exchange, platform, ROOMY)
     await runner.setup()
+    pipes = asyncio.create_task(use.ingest().run())
+    assert await use.ingest().ready()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         await endpoint.start("127.0.0.1", 0)
@@ -200,6 +211,8 @@ async def the_world() -> AsyncIterator[World]:
     finally:
         await endpoint.stop()
         await runner.cleanup()
+        pipes.cancel()
+        await asyncio.wait([pipes])
         await use.background().stop()
         passwords.close()
 
@@ -314,6 +327,7 @@ async def _things(world: World) -> None:
             things[name] = await _repo(world, registry, f"{name}-{level}", level)
         things |= await _unit(world, things["repo"], f"unit-{level}", level, "o")
         await _open(world, things)
+        await _fill(world, things["temp"])
         for output, input_ in (
             (things["temp"], world.uuids["l led"]),
             (world.uuids["l temp"], things["led"]),
@@ -324,6 +338,17 @@ async def _things(world: World) -> None:
         things["linked"] = world.uuids["l led"]
     await _mixed(world)
     await _far_link(world)
+
+
+async def _fill(world: World, node: str) -> None:
+    """A pipe that keeps rows, and one row."""
+    calls = {call.name: call for call in read_matrix().calls}
+    for name in ("setDataPipeConfig", "setDataPipeDataCsv"):
+        call, form = calls[name], aiohttp.FormData()
+        form.add_field(call.part, call.file or "", filename="any")
+        path = call.path.format(temp=node)
+        reply = await world.ask(call.method, path, world.signed["o"], data=form)
+        assert reply.status == 204, reply.content
 
 
 async def _link(world: World, output: str, input_: str, who: str) -> str:

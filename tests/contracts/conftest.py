@@ -20,11 +20,9 @@ from pepeunit.adapters.git.limits import MirrorLimits
 from pepeunit.adapters.git.mirrors import GitMirrors
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.leases import MemoryLeases
-from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
-from pepeunit.adapters.postgres.logs import PostgresLogs
 from pepeunit.adapters.postgres.migrations import migrate
 from pepeunit.adapters.postgres.tables import metadata
 from pepeunit.domain.ids import RegistryId
@@ -33,6 +31,12 @@ from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.ports.database import Database
 from pepeunit.ports.leases import Leases
 from pepeunit.ports.logs import Logs
+from tests.contracts.series_stores import (  # noqa: F401  # fixtures
+    SeriesStore,
+    clickhouse_folder,
+    clickhouse_server,
+    series,
+)
 
 REGISTRY = RegistryId(UUID("0b0e7ab2-5d1e-4c9c-9a39-1f2d3c4b5a69"))
 
@@ -101,11 +105,9 @@ def database(request: pytest.FixtureRequest) -> Database:
     return PostgresDatabase(request.getfixturevalue("engine"))
 
 
-@pytest.fixture(params=STORES)
-def logs(request: pytest.FixtureRequest) -> Logs:
-    if request.param == "memory":
-        return MemoryLogs()
-    return PostgresLogs(request.getfixturevalue("engine"))
+@pytest.fixture
+def logs(series: SeriesStore) -> Logs:  # noqa: F811
+    return series.logs
 
 
 @pytest.fixture(params=STORES)

@@ -200,14 +200,25 @@ async def test_the_newest_state_wins_whatever_the_order(database: Database) -> N
     output, input_ = home.output.uuid, home.input.uuid
     async with database.begin() as tx:
         rows = [(output, "2", at[2]), (output, "1", at[1]), (input_, "x", at[0])]
-        assert await tx.nodes.store_states([*rows, (uuid4(), "?", at[3])]) == 2
-        assert await tx.nodes.store_states([(output, "0", at[0]), (output, "1", at[1])]) == 0
-        assert await tx.nodes.store_states([]) == 0
+        assert await tx.nodes.store_states([*rows, (uuid4(), "?", at[3])], at[3]) == 2
+        assert await tx.nodes.store_states([(output, "0", at[0]), (output, "1", at[1])], at[3]) == 0
+        assert await tx.nodes.store_states([], at[3]) == 0
         expected = evolve(home.output, state="2", state_datetime=at[2])
         assert await tx.nodes.get(output) == expected
-        assert await tx.nodes.store_states([(output, "", at[3])]) == 1
+        assert await tx.nodes.store_states([(output, "", at[3])], at[3]) == 1
         node = await tx.nodes.get(output)
         assert node is not None and node.state == ""
+
+
+async def test_a_state_from_before_the_clock_was_set_back_yields(database: Database) -> None:
+    home = await stored(database)
+    output, hour = home.output.uuid, timedelta(hours=1)
+    async with database.begin() as tx:
+        assert await tx.nodes.store_states([(output, "before", NOON + hour)], NOON + hour) == 1
+        assert await tx.nodes.store_states([(output, "replayed", NOON)], NOON + hour) == 0
+        assert await tx.nodes.store_states([(output, "after", NOON)], NOON) == 1
+        node = await tx.nodes.get(output)
+        assert node is not None and (node.state, node.state_datetime) == ("after", NOON)
 
 
 async def test_of_states_of_one_moment_the_last_one_wins(database: Database) -> None:
@@ -215,7 +226,7 @@ async def test_of_states_of_one_moment_the_last_one_wins(database: Database) -> 
     async with database.begin() as tx:
         for states in (("a", "b"), ("c",)):
             rows = [(home.output.uuid, state, NOON) for state in states]
-            assert await tx.nodes.store_states(rows) == 1
+            assert await tx.nodes.store_states(rows, NOON) == 1
             node = await tx.nodes.get(home.output.uuid)
             assert node is not None and node.state == states[-1]
 

@@ -235,7 +235,7 @@ async def test_text_that_no_store_holds_is_invalid(database: Database, text: str
     assert [path for path, _ in refusal.value.violations] == ["login", "grafana_org_name"]
     for write in (
         lambda tx: tx.units.put(evolve(home.unit, update=UpdateProgress(error=text))),
-        lambda tx: tx.nodes.store_states([(home.output.uuid, text, NOON)]),
+        lambda tx: tx.nodes.store_states([(home.output.uuid, text, NOON)], NOON),
         lambda tx: tx.units.put_sealed(home.unit.uuid, SealedKind.ENV, text),
         lambda tx: tx.outbox.put(a_command(home.unit, payload=text)),
     ):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -127,6 +128,17 @@ async def test_rulings_11_an_edge_grants_the_same_as_a_row(database: Database, s
                 assert exists is ((agent.uuid, thing) in granted)
 
 
+async def turned(collection: Any, query: Any) -> tuple[Any, ...]:
+    """The items of every page of two, one after the other; each page knows how many there are."""
+    found: list[Any] = []
+    while True:
+        page = await collection.find(evolve(query, slice=Slice(len(found), 2)))
+        found += page.items
+        if len(found) >= page.count:
+            assert len(found) == page.count
+            return tuple(found)
+
+
 @EXAMPLES
 @given(seed=SEEDS, levels=LEVELS)
 async def test_rulings_7_a_list_shows_exactly_what_the_scope_admits(
@@ -173,6 +185,14 @@ async def test_rulings_7_a_list_shows_exactly_what_the_scope_admits(
             assert admitted(built.repos) == seen_singly(built.repos)
             assert {row.uuid for row in owners.items} == admitted(built.units) & with_nodes
             assert (repos.count, nodes.count) == (len(repos.items), len(nodes.items))
+            owning = UnitQuery(scope, owning=NodeQuery(scope))
+            for collection, whole, query in (
+                (tx.repos, repos, RepoQuery(scope)),
+                (tx.units, units, UnitQuery(scope)),
+                (tx.units, owners, owning),
+                (tx.nodes, nodes, NodeQuery(scope)),
+            ):
+                assert await turned(collection, query) == tuple(whole.items)
 
 
 @EXAMPLES

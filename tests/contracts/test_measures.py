@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.embedded.journal import FileJournal, JournalLimits
 from pepeunit.adapters.memory.journal import MemoryJournal
-from pepeunit.adapters.postgres.counts import COUNTS_MAX, SECONDS_MAX, Counts
 from pepeunit.adapters.postgres.database import PostgresDatabase
+from pepeunit.adapters.postgres.recent import ANSWERS_MAX, SECONDS_MAX, Answers
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.update import UpdateProgress, UpdateStatus
 from pepeunit.ports.database import Database
@@ -103,17 +104,63 @@ async def test_a_page_is_read_anew_though_its_count_is_remembered(engine: AsyncE
     assert (found.count, found.items) == (1, (renamed,))
 
 
-def test_a_count_lives_a_second_and_one_begun_before_a_change_is_not_kept() -> None:
-    moment = 0.0
-    counts = Counts(clock=lambda: moment)
-    counts.put("q", 5, counts.generation)
-    assert counts.get("q") == 5
-    moment += SECONDS_MAX + 0.01
-    assert counts.get("q") is None
-    begun = counts.generation
-    counts.forget()
-    counts.put("q", 5, begun)
-    assert counts.get("q") is None
-    for number in range(COUNTS_MAX + 1):
-        counts.put(number, number, counts.generation)
-    assert (counts.get(0), counts.get(COUNTS_MAX)) == (None, COUNTS_MAX)
+async def test_an_answer_lives_a_second_and_one_asked_before_a_change_is_not_given_after_it() -> (
+    None
+):
+    moment, asked = 0.0, 0
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        return asked
+
+    answers: Answers[int] = Answers(clock=lambda: moment)
+    assert await answers.get("q", ask) == 1
+    assert await answers.get("q", ask) == 1
+    moment += SECONDS_MAX
+    assert await answers.get("q", ask) == 2
+    under_way = asyncio.Event()
+
+    async def slow() -> int:
+        await under_way.wait()
+        return -1
+
+    answers.forget()
+    early = asyncio.ensure_future(answers.get("q", slow))
+    while "q" not in answers._asked:
+        await asyncio.sleep(0)
+    answers.forget()
+    assert await answers.get("q", ask) == 3
+    under_way.set()
+    assert await early == -1  # who asked before the change may see what was before it
+    assert await answers.get("q", ask) == 3
+    for number in range(ANSWERS_MAX):
+        await answers.get(number, ask)
+    assert len(answers._asked) <= ANSWERS_MAX
+
+
+async def test_one_question_at_a_time_and_a_failure_is_nobodys_answer_afterwards() -> None:
+    asked = 0
+    failing = True
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        if failing:
+            raise Unavailable("PostgreSQL", "is down")
+        return 7
+
+    answers: Answers[int] = Answers()
+    both = await asyncio.gather(
+        answers.get("q", ask), answers.get("q", ask), return_exceptions=True
+    )
+    assert asked == 1
+    assert all(isinstance(one, Unavailable) for one in both)
+    failing = False
+    first = asyncio.ensure_future(answers.get("q", ask))
+    second = asyncio.ensure_future(answers.get("q", ask))
+    await asyncio.sleep(0)
+    first.cancel()  # the caller hung up
+    assert await second == 7
+    assert asked == 2

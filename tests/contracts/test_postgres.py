@@ -93,8 +93,8 @@ async def test_a_store_that_is_down_is_unavailable() -> None:
     database = PostgresDatabase(connect(url, is_pooled=False))
     for opening in (database.begin, database.read):
         with pytest.raises(Unavailable, match="PostgreSQL") as failure:
-            async with opening():
-                pass
+            async with opening() as rows:
+                await rows.users.get(a_user().uuid)
         assert "word" not in str(failure.value)
     with pytest.raises(Unavailable):
         await migrate(url)
@@ -154,7 +154,7 @@ async def test_a_statement_without_an_answer_is_unavailable(
 async def test_a_full_pool_is_unavailable(engine: AsyncEngine, postgres_url: str) -> None:
     narrow = connect(postgres_url, ConnectionLimits(connections_max=1, pool_wait_seconds=0.05))
     database = PostgresDatabase(narrow)
-    async with database.read():
+    async with database.begin():
         with pytest.raises(Unavailable, match="in use"):
             async with database.begin():
                 pass

@@ -10,7 +10,7 @@ import json
 import jwt
 import pytest
 
-from pepeunit.adapters.crypto.tokens import TOKEN_CHARS_MAX, JwtTokens
+from pepeunit.adapters.crypto.tokens import TOKEN_CHARS_MAX, VERIFIED_MAX, JwtTokens
 from pepeunit.domain.errors import Invalid, Unauthenticated
 from pepeunit.ports.tokens import TokenSigner
 
@@ -90,3 +90,29 @@ def test_a_short_secret_is_refused_and_never_printed() -> None:
         JwtTokens("hunter2hunter2")
     assert "hunter2" not in str(refusal.value)
     assert SECRET not in repr(JwtTokens(SECRET))
+
+
+def test_w26_a_token_that_was_verified_before_opens_nothing_for_another(
+    tokens: TokenSigner,
+) -> None:
+    good = tokens.sign(UNIT)
+    assert tokens.verify(good) is tokens.verify(good)
+    head, body, sign = good.split(".")
+    other = b64(json.dumps({**UNIT, "uuid": UNIT["uuid"][:-1] + "2"}).encode())
+    for forged in (f"{head}.{other}.{sign}", f"{head}.{body}.{sign[::-1]}", f"{head}.{body}."):
+        with pytest.raises(Unauthenticated):
+            tokens.verify(forged)
+    claims = tokens.verify(good)
+    with pytest.raises(TypeError):
+        claims["type"] = "Backend"  # type: ignore[index]
+
+
+def test_only_so_many_tokens_are_remembered_and_no_bad_one() -> None:
+    tokens = JwtTokens(SECRET)
+    for number in range(VERIFIED_MAX + 1):
+        tokens.verify(tokens.sign({"uuid": str(number), "type": "Unit"}))
+        with pytest.raises(Unauthenticated):
+            tokens.verify(f"bad{number}")
+    assert len(tokens._verified) == 1
+    assert SECRET not in repr(tokens)
+    assert "eyJ" not in repr(tokens)

@@ -1,4 +1,5 @@
-"""What each numbered fault was, in one line. W: access; C: clash of text and behaviour; O: devices.
+"""What each numbered fault was, in one line. W: access; C: clash of text and behaviour; O: devices;
+B: pipes.
 
 They were found by reading and trying the platform that this one follows; ``docs/security.md``
 shows those that a test closes.
@@ -96,4 +97,27 @@ FAULTS = {
     "O38": "a full buffer locked itself",
     "O39": "`|` and line ends in values broke README tables, odd sections crashed",
     "O40": "compiled devices loaded the program without its env and schema",
+    "B1": "rows of all nodes were written with the settings of whichever node spoke last",
+    "B2": "windows of two sizes were merged",
+    "B3": "a full buffer of last values stopped the intake of every node",
+    "B4": "a failed insert dropped its batch",
+    "B5": "one value that cannot be stored held up the values of all nodes for ever",
+    "B6": "a shutdown lost what was buffered",
+    "B7": "a datetime without offset was saved, and its pipe was silently dead",
+    "B8": "NaN and infinity were saved as invalid JSON, and the pipe was silently dead",
+    "B9": "configs were decoded again for every message",
+    "B10": "every message walked all buffered nodes",
+    "B11": "windows kept every single value",
+    "B12": "what is remembered of nodes grew for ever",
+    "B13": "one log line for each message that was dropped",
+    "B14": "changes made before the first read of their stream were missed",
+    "B15": "any change loaded all nodes again",
+    "B16": "what was published during a restart was lost",
+    "B17": "uniqueness compared what came in with what was stored",
+    "B18": "trimming rewrote whole tables and took equal timestamps together",
+    "B19": "any unit read any node's data, any user any node's config",
+    "B20": "an aggregation type became part of SQL",
+    "B21": "reading last values and aggregates ended in 500",
+    "B22": "counting rows fetched them all",
+    "B23": "one slow store stalled all policies, queues had no bound",
 }

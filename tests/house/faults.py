@@ -22,10 +22,11 @@ SERIES = {
     "W": "Weaknesses of access",
     "C": "Clashes between what was written and what was done",
     "O": "Observed faults of a device's life",
+    "B": "Faults of pipes and their buffers",
 }
 
-_IN_NAMES = re.compile(r"(?<=_)([woc])([0-9]{1,2})(?=_)")
-_IN_TEXTS = re.compile(r"\b([WOC])([0-9]{1,2})\b(?:-\1?([0-9]{1,2})\b)?")
+_IN_NAMES = re.compile(r"(?<=_)([wocb])([0-9]{1,2})(?=_)")
+_IN_TEXTS = re.compile(r"\b([WOCB])([0-9]{1,2})\b(?:-\1?([0-9]{1,2})\b)?")
 
 
 def faults_in(text: str) -> set[str]:

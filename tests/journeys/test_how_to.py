@@ -15,7 +15,7 @@ from pepeunit.entrypoints.cli.program import program_files
 from tests.journeys.conftest import Served, environment
 
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to"
-PAGES = ("register-a-repository.md", "make-a-device.md", "update-devices.md")
+PAGES = ("register-a-repository.md", "make-a-device.md", "update-devices.md", "data.md")
 PROGRAMS = ("bash", "curl", "jq", "mosquitto_pub", "mosquitto_sub")
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS_MAX = 60.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.memory.broker import MemoryBroker
+from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.firmware import MemoryFirmware
@@ -22,8 +24,10 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.pipeline import MemoryPipeline
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
-from pepeunit.codecs.samples import pack_samples, unpack_samples
+from pepeunit.codecs import records
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.audit.entry import AuditEntry
@@ -37,6 +41,7 @@ from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.domain.units.schema import DEFAULT_TOPIC_SYMBOLS
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User, UserRole
+from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.ports.audit import AuditQuery
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.audit.read_audit import ListAudit
@@ -53,6 +58,13 @@ from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
+from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
+from pepeunit.usecases.pipes.drops import ReadPipeDrops
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
+from pepeunit.usecases.pipes.rules import PipeRules
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
 from pepeunit.usecases.registries.keyring import Keyring
 from pepeunit.usecases.registries.read_registries import (
@@ -67,6 +79,8 @@ from pepeunit.usecases.repos.create_repo import CreateRepo, RepoSettings
 from pepeunit.usecases.repos.edit_repo import EditRepo
 from pepeunit.usecases.repos.read_repos import ListPlatforms
 from pepeunit.usecases.samples.ingest import Ingest
+from pepeunit.usecases.samples.ingest_parts import IngestParts
+from pepeunit.usecases.samples.limits import IngestLimits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules, UnitSettings
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
 from pepeunit.usecases.units.edit_unit import DeleteUnit, EditUnit
@@ -157,6 +171,7 @@ class Platform:
         mirrors: MemoryMirrors | None = None,
         database: MemoryDatabase | None = None,
         broker: Any = None,
+        default_pipe: str | None = None,
     ) -> None:
         self.clock, self.ids = MovableClock(), CountingUuids()
         self.stored = database or MemoryDatabase()
@@ -174,12 +189,16 @@ class Platform:
         self.passwords = Argon2Passwords("pepper", Argon2Cost(1, 8, 1))
         self.throttle = MemoryThrottle(10, 300, self.clock)
         self.archives, self.background = RememberingArchives(), Background()
+        self.default_pipe = default_pipe
+        self.pipeline, self.series = MemoryPipeline(), MemorySeries()
+        self.forms = pipe_forms(256 * 1024)
         self._wire_people()
         self._wire_updates()
         self._wire_registries()
         self._wire_units()
         self._wire_messages()
         self._wire_accounts()
+        self._wire_pipes()
 
     def _wire_people(self) -> None:
         database, clock, new_uuid = self.database, self.clock, self.ids
@@ -194,7 +213,7 @@ class Platform:
     def _wire_updates(self) -> None:
         database, clock = self.database, self.clock
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
-        self.builder = Builder(clock, self.ids)
+        self.builder = Builder(clock, self.ids, self.default_pipe)
         self.drain = DrainOutbox(
             database, self.broker, clock, DOMAIN, SettleCommands(database, clock)
         )
@@ -265,7 +284,7 @@ class Platform:
         )
         self.revoke_token = RevokeUnitToken(database, self.broker)
         self.end_old_tokens = EndOldTokens(database, self.broker, clock)
-        self.edit_node = EditNode(database, self.broker, clock)
+        self.edit_node = EditNode(database, self.broker, self.pipeline, clock)
         self.set_input = SetInput(database, self.broker, clock, DOMAIN, 1024)
         self.create_edge = CreateEdge(database, self.builder, self.drain, self.broker, self.ids)
         self.list_edges = ListEdges(database)
@@ -276,13 +295,40 @@ class Platform:
 
     def _wire_messages(self) -> None:
         database, clock = self.database, self.clock
-        self.ingest = Ingest(database, self.journal, pack_samples, unpack_samples, 0.5)
+        parts = IngestParts(
+            database=database,
+            journal=self.journal,
+            checkpoint=MemoryCheckpoint(),
+            codec=records,
+            series_writer=self.series,
+            series_admin=self.series,
+            logs=self.logs,
+            clock=clock,
+            new_uuid=uuid4,
+            limits=IngestLimits(flush_seconds=0.005),
+            payload_bytes_max=262_144,
+            reread_seconds=60,
+        )
+        self.ingest = Ingest(parts, self.leases)
         self.store_state = StoreState(database, clock, INTERVAL)
-        self.receive = ReceiveMessages(self.ingest, self.store_state, self.logs, clock, 86_400)
+        self.receive = ReceiveMessages(self.ingest, self.store_state, clock, 86_400)
         self.admit = AdmitDevice(database, self.authenticate, DOMAIN)
         self.authorize = AuthorizeTopic(database, frozenset((DOMAIN, ALIAS)))
         self.answer_broker = AnswerBroker(self.authenticate, self.authorize)
         self.presence = TrackPresence(database, self.drain, clock)
+
+    def _wire_pipes(self, *, is_enabled: bool = True) -> None:
+        database, clock, series = self.database, self.clock, self.series
+        rules = PipeRules(self.forms, is_enabled)
+        throttle = MemoryThrottle(60, 60, clock)
+        self.check_pipe = CheckPipeConfig(rules, throttle, 60)
+        self.set_pipe = SetPipeConfig(database, rules, self.pipeline, clock)
+        self.get_pipe = GetPipeConfig(database, rules)
+        self.read_pipe = ReadSeries(database, rules, series, clock)
+        self.export_pipe = ExportSeries(database, rules, series, clock)
+        self.import_pipe = ImportSeries(database, rules, series, series, self.pipeline, clock)
+        self.purge_pipe = PurgeSeries(database, rules, self.pipeline)
+        self.pipe_drops = ReadPipeDrops(database, rules, self.pipeline)
 
     def _wire_accounts(self) -> None:
         database, clock = self.database, self.clock
@@ -305,6 +351,14 @@ class Platform:
         """The audit log, oldest first."""
         async with self.database.read() as rows:
             return list((await rows.audit.find(AuditQuery(newest_first=False))).items)
+
+    async def run_pipes(self) -> None:
+        """What was accepted goes through the pipes and is stored."""
+        running = asyncio.create_task(self.ingest.run())
+        assert await self.ingest.ready()
+        assert await self.ingest.stop()
+        running.cancel()
+        await asyncio.wait([running])
 
     async def close(self) -> None:
         await self.background.stop()

@@ -10,9 +10,10 @@ from attrs import evolve
 
 from pepeunit.domain.access.agent import ANONYMOUS, BACKEND, Agent
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.domain.errors import Conflict, Forbidden, Topic, Unauthenticated
+from pepeunit.domain.errors import Conflict, Forbidden, Topic, Unauthenticated, Unavailable
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.topic import parse_topic
+from pepeunit.domain.nodes.node import Node
 from pepeunit.ports.logs import LogQuery
 from pepeunit.usecases.messages.authorize_topic import MqttAction
 from pepeunit.usecases.messages.receive import Inbound
@@ -172,10 +173,10 @@ async def test_the_platform_subscribes_its_two_wildcards_through_an_external_bro
         assert not await answer(backend, topic)
 
 
-def inbound(unit: UnitId, topic: str, payload: bytes) -> Inbound:
+def inbound(unit: UnitId, topic: str, payload: bytes, qos: int = 1) -> Inbound:
     parsed = parse_topic(f"{DOMAIN}/{topic}", {DOMAIN})
     assert parsed is not None
-    return (parsed, payload, 1, Agent.unit(unit))
+    return (parsed, payload, qos, Agent.unit(unit))
 
 
 async def send(platform: Platform, unit: UnitId, word: str, payload: bytes) -> None:
@@ -193,7 +194,7 @@ async def test_values_of_nodes_without_the_suffix_and_unknown_words_are_not_stor
             inbound(unit, f"output_base_topic/{unit}/other/pepeunit", b'{"millis": 1}'),
         ]
     )
-    assert platform.ingest.accepted == 0
+    assert platform.ingest.counters.received == 0
     assert [record async for record in platform.journal.read(0)] == []
     assert await platform.row(unit) == before
 
@@ -257,6 +258,7 @@ async def test_o35_logs_are_stored_entry_by_entry_and_once(
     payload = json.dumps([good, {"level": "Loud"}, good | {"text": "y"}]).encode()
     await send(platform, unit, "log", payload)
     await send(platform, unit, "log", payload)
+    await platform.run_pipes()
     page = await platform.logs.find(LogQuery(unit, platform.clock.now))
     assert sorted(entry.text for entry in page.items) == ["x", "y"]
 
@@ -289,6 +291,7 @@ async def test_a_units_samples_and_reports_in_one_batch_are_all_kept(
 ) -> None:
     unit, _ = await two_units(platform, owner)
     temp = await platform.node(unit, TEMP)
+    await keep_values(platform, temp)
     node = f"{temp.uuid}/pepeunit"
     await platform.receive(
         [
@@ -299,7 +302,57 @@ async def test_a_units_samples_and_reports_in_one_batch_are_all_kept(
             inbound(unit, node, b"2"),
         ]
     )
-    await platform.ingest.flush()
+    await platform.run_pipes()
     row = await platform.node_row(NodeId(temp.uuid))
     assert row is not None and row.state == "2"
     assert (await platform.row(unit)).current_commit_version == "abc"
+
+
+async def keep_values(platform: Platform, node: Node) -> None:
+    """Give the node a pipe that keeps the newest value, and have the pipeline know it."""
+    async with platform.database.begin() as tx:
+        text = json.dumps(
+            {
+                "active_period": {"type": "Permanent"},
+                "filters": {"type_input_value": "Text", "max_rate": 0, "max_size": 0},
+                "processing_policy": {"policy_type": "LastValue"},
+            }
+        )
+        await tx.nodes.put([evolve(node, data_pipe_yml=text, is_data_pipe_active=True)])
+    await platform.run_pipes()
+
+
+class SlowLane:
+    """Rows that would take a minute."""
+
+    rows_per_second = 10.0
+    live_row_count = 600
+    is_down = False
+
+
+@pytest.mark.parametrize("reason", ["the stores are slow", "the journal is full"])
+async def test_qos_0_is_dropped_and_counted_where_qos_1_is_kept_or_refused(
+    platform: Platform, owner: Agent, reason: str
+) -> None:
+    unit, _ = await two_units(platform, owner)
+    temp = await platform.node(unit, TEMP)
+    await keep_values(platform, temp)
+    node = f"{temp.uuid}/pepeunit"
+    is_full = reason == "the journal is full"
+    if is_full:
+        platform.journal.bytes_max = platform.journal.waiting_bytes
+    else:
+        platform.ingest._admission.lanes = [SlowLane()]  # type: ignore[list-item]
+    await platform.receive([inbound(unit, node, b"0", qos=0)] * 3)
+    assert platform.ingest.counters.outcomes()["shed"] == 3
+    assert platform.ingest.counters.received == 0
+    mixed = [inbound(unit, node, b"0", qos=0), inbound(unit, node, b"1")]
+    if is_full:
+        with pytest.raises(Unavailable):
+            await platform.receive(mixed)
+    else:
+        await platform.receive(mixed)
+        assert platform.ingest.counters.outcomes()["shed"] == 4
+        await platform.run_pipes()
+        row = await platform.node_row(NodeId(temp.uuid))
+        assert row is not None and row.state == "1"

@@ -18,20 +18,25 @@ from typing import Any, Final
 from uuid import UUID
 
 from pepeunit import __version__
+from pepeunit.adapters.clickhouse.copying import copy_series_in, copy_series_out, latest_step
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.embedded.bundle import BundleWriter, new_bundle, unpack_bundle
+from pepeunit.adapters.embedded.checkpoint import copy_checkpoint
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
 from pepeunit.adapters.postgres.copying import CopiedTable, Snapshot, copy_in, copy_out
 from pepeunit.adapters.postgres.migrations import is_known, migrate
 from pepeunit.domain.errors import Invalid, Refused, Topic, Unavailable
-from pepeunit.entrypoints.parts import database_url, load_settings
+from pepeunit.entrypoints.cli.control import RemoteAccounts, copy_running_series
+from pepeunit.entrypoints.parts import database_url, load_settings, series_store
 from pepeunit.entrypoints.settings import REQUIRED, Settings
 
 KEYS: Final = "keys.json"
 FACTS: Final = "instance.json"
 TABLES: Final = "tables"
+SERIES: Final = "series"
 JOURNAL: Final = "journal"
+CHECKPOINT: Final = "checkpoint.sqlite"
 MIRRORS: Final = "mirrors"
 LOCK: Final = "lock"
 CHECK_TEXT: Final = "pepeunit"
@@ -48,17 +53,25 @@ async def backup(
         with new_bundle(file) as bundle:
             await asyncio.to_thread(_add_folder, bundle, JOURNAL, installation.journal)
             with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
+                copy = Path(folder) / CHECKPOINT
+                if await asyncio.to_thread(copy_checkpoint, installation.checkpoint, copy):
+                    bundle.add(CHECKPOINT, copy)
+            with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
                 snapshot = await copy_out(url, Path(folder))
                 await asyncio.to_thread(_add_folder, bundle, TABLES, Path(folder))
+            with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
+                series = await _copy_series(settings, installation, Path(folder))
+                await asyncio.to_thread(_add_folder, bundle, SERIES, Path(folder))
             bundle.add(FACTS, installation.path / FACTS)
             if with_keys:
                 bundle.add(KEYS, installation.path / KEYS)
             if with_mirrors:
                 mirrors = Path(settings.site.save_repo_path or installation.mirrors)
                 await asyncio.to_thread(_add_folder, bundle, MIRRORS, mirrors)
-            bundle.finish(_facts(snapshot, settings))
+            bundle.finish({**_facts(snapshot, settings), "series": _series_facts(series)})
     return [
         *(f"{table.rows:>8} {table.name}" for table in snapshot.tables if table.rows),
+        *(f"{rows:>8} {name}" for name, rows in series.items() if rows),
         f"schema {snapshot.revision}, {file.stat().st_size:,} bytes in {file}",
         "the keys are in it: keep it as safe as the data directory"
         if with_keys
@@ -77,6 +90,21 @@ def _facts(snapshot: Snapshot, settings: Settings) -> Mapping[str, Any]:
             for table in snapshot.tables
         ],
     }
+
+
+def _series_facts(rows: Mapping[str, int]) -> Mapping[str, Any]:
+    return {"step": latest_step(), "rows": rows}
+
+
+async def _copy_series(
+    settings: Settings, installation: Installation, folder: Path
+) -> Mapping[str, int]:
+    """The embedded engine belongs to one process: while the platform runs, it makes the copy."""
+    is_running = RemoteAccounts(installation.path).is_there()
+    if settings.site.clickhouse_url is None and is_running:
+        return await copy_running_series(installation.path, folder)
+    async with series_store(settings, installation) as store:
+        return await copy_series_out(store, folder)
 
 
 @asynccontextmanager
@@ -129,7 +157,7 @@ async def restore(data_dir: Path, file: Path, keys: Path | None) -> Sequence[str
     work = Path(tempfile.mkdtemp(prefix=".restoring-", dir=data_dir))
     try:
         manifest = await asyncio.to_thread(unpack_bundle, file, work / "bundle")
-        if not is_known(manifest["revision"]):
+        if not is_known(manifest["revision"]) or manifest["series"]["step"] > latest_step():
             raise Invalid(
                 [
                     (
@@ -150,6 +178,7 @@ async def restore(data_dir: Path, file: Path, keys: Path | None) -> Sequence[str
             data_dir.rmdir()
         raise
     rows = sum(table["rows"] for table in manifest["tables"])
+    rows += sum(manifest["series"]["rows"].values())
     return [f"restored {rows} rows of {manifest['made']} into {data_dir}"]
 
 
@@ -157,7 +186,7 @@ async def _rebuild(work: Path, manifest: Mapping[str, Any], keys: Path | None) -
     """The new data directory in ``work/new``, complete and closed."""
     new, bundle = work / "new", work / "bundle"
     new.mkdir(mode=0o700)
-    for name in (JOURNAL, MIRRORS, FACTS, KEYS):
+    for name in (JOURNAL, CHECKPOINT, MIRRORS, FACTS, KEYS):
         if (bundle / name).exists():
             (bundle / name).rename(new / name)
     if keys is not None:
@@ -185,6 +214,8 @@ async def _rebuild(work: Path, manifest: Mapping[str, Any], keys: Path | None) -
             await migrate(url, manifest["revision"])
             await copy_in(url, tables, bundle / TABLES)
             await migrate(url)
+        async with series_store(settings, installation) as store:
+            await copy_series_in(store, [*manifest["series"]["rows"]], bundle / SERIES)
     finally:
         installation.close()
     (new / LOCK).unlink()

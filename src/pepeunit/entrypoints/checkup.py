@@ -23,8 +23,9 @@ from pepeunit.adapters.postgres.migrations import current_revision, is_known
 from pepeunit.adapters.postgres.tables import credentials, sealed_texts
 from pepeunit.domain.errors import Invalid, Refused, Unavailable
 from pepeunit.entrypoints.backups import opened_or_running
+from pepeunit.entrypoints.cli.control import RemoteAccounts
 from pepeunit.entrypoints.cli.platform import Finding, Verdict
-from pepeunit.entrypoints.parts import load_settings
+from pepeunit.entrypoints.parts import load_settings, series_store
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.tls import Certificate
 
@@ -204,7 +205,8 @@ async def _mirrors(folder: Path) -> Finding:
 
 async def _stores(data_dir: Path) -> AsyncIterator[Finding]:
     try:
-        async with opened_or_running(data_dir) as (_, settings, url):
+        async with opened_or_running(data_dir) as (installation, settings, url):
+            yield await _series(settings, installation)
             revision = await current_revision(url)
             if revision is None:
                 yield Finding("PostgreSQL", WARN, "empty: pepeunit serve fills it")
@@ -217,6 +219,17 @@ async def _stores(data_dir: Path) -> AsyncIterator[Finding]:
             yield await _secrets(url, settings)
     except Unavailable as outage:
         yield Finding("PostgreSQL", FAIL, str(outage))
+
+
+async def _series(settings: Settings, installation: Installation) -> Finding:
+    if settings.site.clickhouse_url is None and RemoteAccounts(installation.path).is_there():
+        return Finding("ClickHouse", OK, "embedded, the platform runs")
+    try:
+        async with series_store(settings, installation) as store:
+            version = await store.read(lambda client: client.server_version)
+    except Unavailable as outage:
+        return Finding("ClickHouse", FAIL, str(outage))
+    return Finding("ClickHouse", OK, f"version {version}, reachable")
 
 
 async def _secrets(url: str, settings: Settings) -> Finding:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dependency_injector import providers
 
-from pepeunit.codecs.samples import pack_samples, unpack_samples
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.settings import Settings
-from pepeunit.entrypoints.wiring.foundation import KIB
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
+from pepeunit.entrypoints.wiring.pipe_forms import payload_bytes
+from pepeunit.entrypoints.wiring.pipes import PipeUseCases
 from pepeunit.usecases.instance.backlog import CountBacklog
 from pepeunit.usecases.instance.metrics import GetMetrics
 from pepeunit.usecases.messages.admit_device import AdmitDevice
@@ -24,7 +24,6 @@ from pepeunit.usecases.nodes.edit_node import EditNode
 from pepeunit.usecases.nodes.link import CreateEdge, DeleteEdge, ListEdges
 from pepeunit.usecases.nodes.read_nodes import GetNode, ListNodes
 from pepeunit.usecases.nodes.set_input import SetInput
-from pepeunit.usecases.samples.ingest import Ingest
 from pepeunit.usecases.units.command_units import CommandUnits
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitRules
 from pepeunit.usecases.units.downloads import GetArchive, GetSchema
@@ -42,15 +41,11 @@ from pepeunit.usecases.units.tokens import EndOldTokens, RevokeUnitToken, Rotate
 One = providers.Singleton
 
 
-def _payload_bytes(settings: Settings) -> int:
-    return settings.mqtt.max_payload_kib * KIB
-
-
 def _accepted_domains(settings: Settings, facts: InstanceFacts) -> frozenset[str]:
     return frozenset((facts.domain, *settings.site.domain_aliases))
 
 
-class UseCases(PeopleUseCases):
+class UseCases(PipeUseCases):
     """Everything: what :mod:`pepeunit.entrypoints.wiring` builds, and devices on top of it."""
 
     # units
@@ -142,6 +137,7 @@ class UseCases(PeopleUseCases):
         database=PeopleUseCases.database,
         create_unit=create_unit,
         new_uuid=PeopleUseCases.new_uuid,
+        forms=PeopleUseCases.pipe_forms,
     )
     export_units = One(ExportUnits, database=PeopleUseCases.database)
     command_units = One(CommandUnits, database=PeopleUseCases.database, send_command=send_command)
@@ -176,6 +172,7 @@ class UseCases(PeopleUseCases):
         EditNode,
         database=PeopleUseCases.database,
         sessions=PeopleUseCases.sessions,
+        pipeline=PipeUseCases.pipeline,
         clock=PeopleUseCases.clock,
     )
     set_input = One(
@@ -184,7 +181,7 @@ class UseCases(PeopleUseCases):
         publisher=PeopleUseCases.publisher,
         clock=PeopleUseCases.clock,
         domain=PeopleUseCases.domain,
-        payload_bytes_max=providers.Callable(_payload_bytes, PeopleUseCases.settings),
+        payload_bytes_max=providers.Callable(payload_bytes, PeopleUseCases.settings),
     )
     create_edge = One(
         CreateEdge,
@@ -204,14 +201,6 @@ class UseCases(PeopleUseCases):
     )
 
     # messages
-    ingest = One(
-        Ingest,
-        database=PeopleUseCases.database,
-        journal=PeopleUseCases.ports.journal,
-        pack=providers.Object(pack_samples),
-        unpack=providers.Object(unpack_samples),
-        flush_seconds=PeopleUseCases.settings.provided.pipes.buffer_flush_seconds,
-    )
     store_state = One(
         StoreState,
         database=PeopleUseCases.database,
@@ -220,9 +209,8 @@ class UseCases(PeopleUseCases):
     )
     receive_messages = One(
         ReceiveMessages,
-        ingest=ingest,
+        ingest=PipeUseCases.ingest,
         store_state=store_state,
-        logs=PeopleUseCases.logs,
         clock=PeopleUseCases.clock,
         log_seconds=PeopleUseCases.settings.provided.devices.unit_log_expiration_seconds,
         tap=PeopleUseCases.tap_messages,

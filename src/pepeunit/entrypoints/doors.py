@@ -38,6 +38,7 @@ from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.monitoring import Monitoring
 from pepeunit.entrypoints.http.nodes import NodeDoor
 from pepeunit.entrypoints.http.permissions import PermissionDoor
+from pepeunit.entrypoints.http.pipes import PipeDoor
 from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
@@ -50,6 +51,7 @@ from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.measurements import Measurements
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import KIB
+from pepeunit.entrypoints.wiring.pipe_forms import default_pipe
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.instance.readiness import CheckReadiness
 
@@ -71,6 +73,7 @@ DOORS: tuple[type[Door], ...] = (
     TokenDoor,
     DeviceDoor,
     NodeDoor,
+    PipeDoor,
     PermissionDoor,
     AccessDoor,
     AuditDoor,
@@ -106,7 +109,12 @@ def monitoring_of(use: UseCases, settings: Settings, endpoint: Endpoint) -> Moni
         if not endpoint.is_listening:
             raise Unavailable("MQTT endpoint", "does not listen")
 
-    checks = {"database": answers, "journal": journal.check, "endpoint": listens}
+    checks = {
+        "database": answers,
+        "series": use.series_admin().check,
+        "journal": journal.check,
+        "endpoint": listens,
+    }
     measure = Measurements(endpoint, use.ingest(), journal, use.count_backlog())
     return Monitoring(
         CheckReadiness(checks),
@@ -130,13 +138,16 @@ def rest_runner(
         trusted_proxies=tuple(ip_network(text) for text in settings.site.trusted_proxies),
         limits=HttpLimits(
             body_bytes_max=requests.http_body_bytes_max,
+            spooled_bytes_max=requests.csv_bytes_max,
             page_rows_max=requests.max_pagination_size,
             unlimited_lists_max=requests.unlimited_lists_max,
         ),
     )
     # what this version can do, whatever the settings wish for
     flags = FeatureFlagsModel(
-        pu_ff_prometheus_enable=monitoring is not None and monitoring.measure is not None
+        pu_ff_datapipe_enable=settings.features.datapipe_enable,
+        pu_ff_datapipe_default_last_value_enable=default_pipe(settings) is not None,
+        pu_ff_prometheus_enable=monitoring is not None and monitoring.measure is not None,
     )
     instance = filled(use, InstanceDoor, facts=facts, version=__version__, flags=flags)
     doors: list[Door] = [filled(use, door) for door in DOORS]

@@ -8,13 +8,19 @@ Everything entered here is left in the reverse order, also when a later step fai
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -26,7 +32,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
-from pepeunit.entrypoints.parts import joined, load_settings, now, use_cases
+from pepeunit.entrypoints.parts import joined, load_settings, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.tls import Certificate
@@ -37,15 +43,25 @@ OUTBOX_SWEEP_SECONDS: Final = 30.0
 UPDATE_SWEEP_SECONDS: Final = 5.0
 ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
-LOG_PURGE_SECONDS: Final = 600.0
 AUDIT_PURGE_SECONDS: Final = 3600.0
 OLD_TOKENS_SECONDS: Final = 60.0
 WATCH_SECONDS: Final = 1.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+"""New objects before a collection of the young, and how many of those before the older ones."""
 OPEN_FILES_MAX: Final = 65_536
 """Every client is an open file, and shells allow 1 024 of them at first."""
+
+COLLECTOR_THRESHOLDS: Final = (50_000, 20, 20)
+"""Rows are tuples by the hundred thousand, none in a cycle: with Python's own numbers the garbage
+collector walks through all of them again and again, a third of a second at a time."""
+
+
+def calm_collector() -> None:
+    """Let the garbage collector run seldom."""
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 @frozen
@@ -80,6 +96,7 @@ async def running(
     for warning in warnings:
         log.warning("%s", warning)
     _allow_open_files()
+    calm_collector()
     host, http_port = settings.site.http_host, settings.site.http_port
     operations, mqtt_tls_port = settings.operations, settings.operations.mqtt_tls_port
     ports = {"--http-port": http_port, "--mqtt-port": settings.mqtt.port}
@@ -95,10 +112,7 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
-        replayed = await use.ingest().replay()
-        if replayed:
-            log.info("stored %d samples that a previous run had only journalled", replayed)
-        await stack.enter_async_context(_flushing(use))
+        await stack.enter_async_context(_ingesting(use))
         await stack.enter_async_context(_settling(use))
         await stack.enter_async_context(joined(settings, use))
         await stack.enter_async_context(_watching(use))
@@ -112,7 +126,23 @@ async def running(
         await stack.enter_async_context(_http(runner, settings, tls.context if tls else None))
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
+        stack.enter_context(_settled_memory())
         yield Running(settings, facts, host, http_port, use, password, tls)
+
+
+@contextmanager
+def _settled_memory() -> Iterator[None]:
+    """What stands now stays until the end: the collector need not look through it again and
+    again, which stops everything for longer than many requests take."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _allow_open_files() -> None:
@@ -155,15 +185,18 @@ async def _http(
 
 
 @asynccontextmanager
-async def _flushing(use: UseCases) -> AsyncIterator[None]:
-    """The ingest's flush loop; what is gathered is written once more at the end."""
+async def _ingesting(use: UseCases) -> AsyncIterator[None]:
+    """The pipes run; what a previous run left is stored before anything else is let in, unless
+    that takes long. At the end everything is stored or spooled and written down."""
     ingest = use.ingest()
-    async with _tasks({"flush": ingest.run}):
-        yield
-    try:
-        await ingest.flush()
-    except Unavailable as outage:
-        log.warning("values stay in the journal: %s", outage)
+    async with _tasks({"ingest": ingest.run}):
+        if not await ingest.ready():
+            log.warning("what the previous run left is still being stored")
+        try:
+            yield
+        finally:
+            if not await ingest.stop():
+                log.warning("the next start stores what is left in the journal")
 
 
 @asynccontextmanager
@@ -190,7 +223,7 @@ def _watching(use: UseCases) -> AbstractAsyncContextManager[None]:
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
-    followers, sync_all, logs = use.followers(), use.sync_all(), use.logs()
+    followers, sync_all = use.followers(), use.sync_all()
     rollouts = use.advance_rollout()
     purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
     return _tasks(
@@ -199,7 +232,6 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
             "rollouts": lambda: every(ROLLOUT_SECONDS, "rollouts", rollouts.everywhere),
             "remotes": lambda: every(POLL_REMOTES_SECONDS, "poll of remotes", poll),
-            "logs": lambda: every(LOG_PURGE_SECONDS, "log purge", lambda: logs.purge(now())),
             "audit": lambda: every(AUDIT_PURGE_SECONDS, "audit purge", purge_audit),
             "tokens": lambda: every(OLD_TOKENS_SECONDS, "end of old tokens", end_old_tokens),
             "units": lambda: hourly(UNITS_MINUTE, "update of units", followers.everywhere),

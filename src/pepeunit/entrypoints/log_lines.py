@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, TextIO
@@ -81,6 +82,15 @@ class TextLines(logging.Formatter):
     def __init__(self, redact: Redaction) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
         self._redact = redact
+        self._second = 0, ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        second, written = self._second
+        if int(record.created) != second:
+            second = int(record.created)
+            written = time.strftime(self.default_time_format, time.localtime(second))
+            self._second = second, written
+        return f"{written},{int(record.msecs):03d}"
 
     def format(self, record: logging.LogRecord) -> str:
         return self._redact(super().format(record))
@@ -110,6 +120,7 @@ def write_log(
     log_format: str, level: str, secrets: Iterable[str], stream: TextIO | None = None
 ) -> None:
     """Send every logger to ``stream`` (stderr) in ``text`` or ``json`` lines."""
+    _tell_no_more_than_is_written()
     redact = Redaction.of(secrets)
     lines = JsonLines(redact) if log_format == "json" else TextLines(redact)
     output = logging.StreamHandler(stream or sys.stderr)
@@ -117,3 +128,10 @@ def write_log(
     logging.basicConfig(level=level.upper(), handlers=[output], force=True)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _tell_no_more_than_is_written() -> None:
+    """No line names its thread, process, task or place in the source: finding them out for each
+    costs more than writing it (the optimisations of the logging HOWTO)."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None

@@ -33,7 +33,13 @@ from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.importing import import_reference
 from pepeunit.entrypoints.lifespan import running
 from pepeunit.entrypoints.log_lines import write_log
-from pepeunit.entrypoints.parts import database_url, load_settings, new_secret, use_cases
+from pepeunit.entrypoints.parts import (
+    database_url,
+    load_settings,
+    new_secret,
+    series_store,
+    use_cases,
+)
 from pepeunit.entrypoints.settings import Settings, known_settings
 from pepeunit.entrypoints.settings_page import settings_in_effect
 from pepeunit.entrypoints.tls import Certificate
@@ -70,7 +76,9 @@ async def serve(options: ServeOptions) -> AsyncIterator[Running]:
             _log(installation, environment)
         async with (
             running(installation, environment) as up,
-            serve_control(options.data_dir, _accounts(up.use)),
+            serve_control(
+                options.data_dir, _accounts(up.use), up.use.copy_series(), up.use.backtest_pipe()
+            ),
             _reloading(up.tls),
         ):
             base_url = up.base_url + up.facts.app_prefix
@@ -127,6 +135,8 @@ def _accounts(use: UseCases) -> StoredAccounts:
 async def bring_up_to_date(data_dir: Path) -> str:
     with _installation(data_dir) as installation:
         settings, _, _ = load_settings(installation, os.environ)
+        async with series_store(settings, installation):
+            pass
         async with database_url(settings, installation) as url:
             await migrate(url)
             return str(await current_revision(url))

@@ -17,6 +17,7 @@ from pepeunit import __version__
 from pepeunit.codecs.exposition import Family, Sample
 from pepeunit.domain.errors import Unavailable
 from pepeunit.entrypoints.devices.endpoint import Endpoint
+from pepeunit.entrypoints.pipe_measurements import pipe_families
 from pepeunit.ports.journal import Journal
 from pepeunit.usecases.instance.backlog import CountBacklog
 from pepeunit.usecases.samples.ingest import Ingest
@@ -43,7 +44,7 @@ class Measurements:
 
     async def __call__(self) -> AsyncIterator[Family]:
         """All families; those of the stores are left out while the stores are down."""
-        for family in (*self._messages(), *_process()):
+        for family in (*self._messages(), *pipe_families(self.ingest), *_process()):
             yield family
         try:
             backlog = await self.count_backlog()
@@ -70,18 +71,6 @@ class Measurements:
             )
         clients = self.endpoint.connected_clients
         yield Family.one("pepeunit_mqtt_clients", "gauge", "Connected clients.", clients)
-        yield Family.one(
-            "pepeunit_ingest_accepted_total",
-            "counter",
-            "Samples acknowledged.",
-            self.ingest.accepted,
-        )
-        yield Family.one(
-            "pepeunit_ingest_undecodable_total",
-            "counter",
-            "Samples that are no text and were dropped.",
-            self.ingest.undecodable,
-        )
         yield Family.one(
             "pepeunit_journal_bytes",
             "gauge",

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -18,10 +19,17 @@ from uuid import uuid4
 from dependency_injector import providers
 
 from pepeunit.adapters.archives.tree_archives import TreeArchives
+from pepeunit.adapters.clickhouse.connections import Address, ClickHouse
+from pepeunit.adapters.clickhouse.copying import copy_series_out
+from pepeunit.adapters.clickhouse.logs import ClickHouseLogs
+from pepeunit.adapters.clickhouse.series_admin import ClickHouseSeriesAdmin
+from pepeunit.adapters.clickhouse.series_reader import ClickHouseSeriesReader
+from pepeunit.adapters.clickhouse.series_writer import ClickHouseSeriesWriter
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.dns.system import resolve
+from pepeunit.adapters.embedded.checkpoint import SqliteCheckpoint
 from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.adapters.embedded.journal import FileJournal, JournalLimits
 from pepeunit.adapters.embedded.postgres import EmbeddedPostgres
@@ -34,7 +42,6 @@ from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
-from pepeunit.adapters.postgres.logs import PostgresLogs
 from pepeunit.adapters.postgres.migrations import migrate
 from pepeunit.adapters.postgres.notices import PostgresNotices
 from pepeunit.adapters.web.checked_session import CheckedSession
@@ -47,6 +54,7 @@ from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB
+from pepeunit.entrypoints.wiring.pipes import PIPE_CHECK_WINDOW_SECONDS, PIPE_CHECKS_MAX
 from pepeunit.usecases.live.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -134,14 +142,33 @@ async def database_url(settings: Settings, installation: Installation) -> AsyncI
 
 
 @asynccontextmanager
+async def series_store(settings: Settings, installation: Installation) -> AsyncIterator[ClickHouse]:
+    """The column store, migrated: the server that is set, or the embedded engine."""
+    url = settings.site.clickhouse_url
+    address = Address(installation.clickhouse) if url is None else Address.of(url)
+    store = await ClickHouse.open(address)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
 async def use_cases(
     settings: Settings, facts: InstanceFacts, installation: Installation
 ) -> AsyncIterator[UseCases]:
     """The whole graph over real ports, migrated and recovered, with no door open yet."""
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(database_url(settings, installation))
-        for revision in await migrate(url):
-            log.info("migrated the database to %s", revision)
+        opening = asyncio.create_task(
+            stack.enter_async_context(series_store(settings, installation))
+        )
+        try:
+            url = await stack.enter_async_context(database_url(settings, installation))
+            for revision in await migrate(url):
+                log.info("migrated the database to %s", revision)
+        finally:
+            # awaited also when the database failed: an engine half open cannot be closed
+            (series,) = await asyncio.gather(opening)
         engine, lease_engine = connect(url), connect(url, is_pooled=False)
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(lease_engine.dispose)
@@ -150,6 +177,8 @@ async def use_cases(
             JournalLimits(disk_bytes_max=settings.pipes.journal_disk_mib * MIB),
         )
         stack.push_async_callback(journal.close)
+        checkpoint = await SqliteCheckpoint.open(installation.checkpoint)
+        stack.push_async_callback(checkpoint.close)
         mirrors = _mirrors(settings, installation)
         session = CheckedSession(mirrors.hosts, resolve)
         stack.push_async_callback(session.close)
@@ -159,8 +188,13 @@ async def use_cases(
         ports = {
             "database": PostgresDatabase(engine),
             "leases": PostgresLeases(lease_engine),
-            "logs": PostgresLogs(engine),
+            "series_writer": ClickHouseSeriesWriter(series),
+            "series_reader": ClickHouseSeriesReader(series),
+            "series_admin": ClickHouseSeriesAdmin(series),
+            "logs": ClickHouseLogs(series),
+            "copy_series": partial(copy_series_out, series),
             "journal": journal,
+            "checkpoint": checkpoint,
             "mirrors": mirrors,
             "archives": TreeArchives(mirrors),
             "code_hosts": {
@@ -176,6 +210,7 @@ async def use_cases(
             "throttle": MemoryThrottle(
                 settings.people.login_tries_max, settings.people.login_window_seconds, now
             ),
+            "check_throttle": MemoryThrottle(PIPE_CHECKS_MAX, PIPE_CHECK_WINDOW_SECONDS, now),
             "publisher": exchange,
             "sessions": exchange,
             "clock": now,

@@ -12,7 +12,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import attrs
 from attrs import frozen
@@ -206,6 +206,36 @@ def database_url(value: str) -> str:
     # urlunsplit would drop the empty host of a socket URL
     tail = urlunsplit(("", "", parts.path, query, ""))
     return f"{DATABASE_SCHEME}://{parts.netloc}{tail}"
+
+
+CLICKHOUSE_SCHEMES: Final = frozenset(
+    {"clickhouse", "clickhouse+native", "clickhouse+http", "clickhouse+https", "http", "https"}
+)
+NATIVE_SCHEMES: Final = ("clickhouse:", "clickhouse+native:")
+"""Of the native protocol, which is not spoken here."""
+NATIVE_PORTS: Final = {9000: 8123, 9440: 8443}
+"""The usual ports of the native protocol, and those of the HTTP interface beside them."""
+
+
+def clickhouse_url(value: str) -> str:
+    """``chdb:///folder``, or a server: the schemes other drivers use become ``http(s)``."""
+    parts = urlsplit(link("chdb", *sorted(CLICKHOUSE_SCHEMES))(value))
+    if parts.scheme == "chdb":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise ValueError("a folder such as chdb:///var/lib/pepeunit/series is expected")
+        return value
+    query = parse_qs(parts.query)
+    secure = (
+        parts.scheme in ("https", "clickhouse+https")
+        or parts.port in (8443, 9440)
+        or query.get("secure", ["false"])[0].lower() in TRUE
+    )
+    host = parts.netloc
+    if f"{parts.scheme}:" in NATIVE_SCHEMES:
+        port = NATIVE_PORTS.get(parts.port or 0, parts.port or (8443 if secure else 8123))
+        host = host.removesuffix(f":{parts.port}") + f":{port}"
+    cluster = f"cluster={query['cluster'][0]}" if "cluster" in query else ""
+    return urlunsplit(("https" if secure else "http", host, parts.path, cluster, ""))
 
 
 def secret_key(value: str) -> str:

@@ -13,7 +13,7 @@ import attrs
 from attrs import field, frozen
 
 from pepeunit.domain.errors import Invalid, Topic
-from pepeunit.entrypoints.setting_values import METADATA_KEY, Setting
+from pepeunit.entrypoints.setting_values import METADATA_KEY, NATIVE_SCHEMES, Setting
 from pepeunit.entrypoints.settings_devices import (
     DeviceSettings,
     GitSettings,
@@ -159,6 +159,8 @@ def _given(
             warnings.append(f"{name}: no such setting")
         else:
             given[name] = value
+            if name == "PU_CLICKHOUSE_URL" and value.startswith(NATIVE_SCHEMES):
+                warnings.append(f"{name}: the HTTP interface is used, not the native protocol")
             if not by_name[name].built:
                 warnings.append(f"{name}: accepted, has no effect yet")
     return given, warnings

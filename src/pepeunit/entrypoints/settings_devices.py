@@ -174,14 +174,34 @@ class PipeSettings:
         "How long samples are gathered before they are stored, in seconds.",
     )
     buffer_max_size: int = setting(
-        "PU_DP_BUFFER_MAX_SIZE", 1000, whole(1), "Samples stored at once without waiting."
+        "PU_DP_BUFFER_MAX_SIZE",
+        20_000,
+        whole(1),
+        "Rows that are stored at once without waiting, at most twenty times a second.",
+    )
+    queue_memory_mib: int = setting(
+        "PU_DP_QUEUE_MEMORY_MAX",
+        64,
+        whole(1),
+        "Memory for messages that wait for their pipe, and for the rows of each store, in MiB.",
+    )
+    spool_disk_mib: int = setting(
+        "PU_SPOOL_DISK_MAX",
+        1024,
+        whole(1),
+        "Disk for rows that a store could not take yet, in MiB.",
+    )
+    backlog_seconds_max: float = setting(
+        "PU_DP_BACKLOG_SECONDS_MAX",
+        30.0,
+        seconds_below(86_400),
+        "QoS 0 is dropped while what waits would take longer than this to store, in seconds.",
     )
     config_sync_seconds: int = setting(
         "PU_DP_CONFIG_SYNC_INTERVAL",
         60,
         whole(1),
-        "How often all pipes are read again, in seconds.",
-        built=False,
+        "How often all pipes are read again, in seconds; changes are seen at once.",
     )
     nrecords_cleanup_seconds: int = setting(
         "PU_DP_NRECORDS_CLEANUP_INTERVAL",

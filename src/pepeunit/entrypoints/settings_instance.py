@@ -10,12 +10,12 @@ from attrs import frozen
 
 from pepeunit.entrypoints.setting_values import (
     choice,
+    clickhouse_url,
     database_url,
     encrypt_key,
     encrypt_keys,
     flag,
     host_name,
-    link,
     listed,
     network,
     origin,
@@ -31,9 +31,6 @@ from pepeunit.entrypoints.setting_values import (
 FIRST_KEY_ID: Final = "k1"
 """The id of the key in ``PU_ENCRYPT_KEY``."""
 EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104  # a platform for devices on the network
-CLICKHOUSE: Final = link(
-    "clickhouse", "clickhouse+native", "clickhouse+http", "http", "https", "chdb"
-)
 
 
 @frozen
@@ -138,11 +135,10 @@ class SiteSettings:
     clickhouse_url: str | None = setting(
         "PU_CLICKHOUSE_URL",
         None,
-        CLICKHOUSE,
-        "A ClickHouse server of your own.",
+        clickhouse_url,
+        "A ClickHouse server of your own, 25.8 or newer: `http://user:password@host:8123/database`.",
         shown="the embedded engine",
         secret=True,
-        built=False,
     )
     save_repo_path: str | None = setting(
         "PU_SAVE_REPO_PATH",
@@ -284,6 +280,9 @@ class RequestSettings:
         52_428_800,
         whole(1024),
         "The longest body of a request, in bytes.",
+    )
+    csv_bytes_max: int = setting(
+        "PU_CSV_BYTES_MAX", 2**26, whole(1024), "The longest CSV of a node's data, in bytes."
     )
     max_pagination_size: int = setting(
         "PU_MAX_PAGINATION_SIZE", 500, whole(1), "The largest `limit` of a list."

@@ -13,6 +13,7 @@ from pepeunit.ports.invites import Invites
 from pepeunit.ports.nodes import Edges, Nodes
 from pepeunit.ports.outbox import Outbox
 from pepeunit.ports.permissions import Permissions
+from pepeunit.ports.pipes import Pipes
 from pepeunit.ports.registries import Registries
 from pepeunit.ports.repos import Repos
 from pepeunit.ports.rollouts import Rollouts
@@ -48,6 +49,8 @@ class Collections(Protocol):
     @property
     def edges(self) -> Edges: ...
     @property
+    def pipes(self) -> Pipes: ...
+    @property
     def permissions(self) -> Permissions: ...
     @property
     def outbox(self) -> Outbox: ...
@@ -78,7 +81,8 @@ class Transaction(Collections, Protocol):
 
 
 class Database(Protocol):
-    """Raises ``Unavailable("PostgreSQL", ...)`` from either when the store is down."""
+    """Raises ``Unavailable("PostgreSQL", ...)`` when the store is down: ``begin`` at once,
+    ``read`` at its first statement."""
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]: ...
 

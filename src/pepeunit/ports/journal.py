@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
-
-from pepeunit.domain.messaging.sample import RawSample
-
-PackSamples = Callable[[Sequence[RawSample]], bytes]
-UnpackSamples = Callable[[bytes], Sequence[RawSample]]
 
 
 class Journal(Protocol):

@@ -1,4 +1,4 @@
-"""Unit logs."""
+"""Unit logs. A store frees expired entries by itself."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ class LogQuery:
 
 class Logs(Protocol):
     async def append(self, entries: Sequence[UnitLog]) -> None:
-        """Store entries durably; an entry of known identity is stored once."""
+        """Store entries durably; an entry of known identity is stored once, and lives as long
+        as the last that was sent.
+
+        Raises ``Invalid`` for texts no store can hold, and then stores nothing."""
         ...
 
     async def find(self, query: LogQuery) -> Page[UnitLog]: ...
-
-    async def purge(self, now: datetime) -> int:
-        """Drop expired entries; how many went."""
-        ...
 
     async def delete_unit(self, unit: UnitId) -> None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from attrs import frozen
@@ -14,6 +14,8 @@ from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node, NodeType
 from pepeunit.ports.paging import WHOLE, Order, Page, Slice
+
+CLOCK_STEP_SECONDS: Final = 5.0
 
 
 @frozen
@@ -72,8 +74,13 @@ class Nodes(Protocol):
         """Delete nodes, their edges and the permissions about them."""
         ...
 
-    async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
+    async def store_states(
+        self, rows: Sequence[tuple[NodeId, str, datetime]], now: datetime
+    ) -> int:
         """Set ``state`` unless the stored one was received later; how many changed.
+
+        A stored one that lies more than ``CLOCK_STEP_SECONDS`` ahead of ``now`` is from before
+        the clock was set back: it yields.
 
         Of values received at one moment the last counts: receive times are milliseconds, and
         a device may send faster. One statement for the batch; unknown nodes are passed over.

@@ -34,6 +34,11 @@ class Pipes(Protocol):
         seen: callers ask again from a little before."""
         ...
 
+    async def setting(self, node: NodeId) -> PipeSetting | None:
+        """The node's setting as of now, with the version of its last change (0 when it never had
+        a pipe); ``None`` without such a node."""
+        ...
+
     async def living(self) -> Set[tuple[NodeId, int]]:
         """Every node that can have a pipe, with its generation: series of others are orphans."""
         ...

@@ -12,7 +12,8 @@ from pepeunit.domain.pipes.rows import AggregateRow, NRecordRow, TimeWindowRow
 
 @frozen
 class SeriesBatch:
-    """``token`` names the batch: a store that already took it passes it over."""
+    """``token`` names the batch: a store that already took these rows under it passes them
+    over."""
 
     token: str
     n_records: Sequence[NRecordRow] = ()

@@ -1,24 +1,19 @@
-"""One statement for each collection, whatever the nesting: no N+1."""
+"""Each collection is asked once, whatever the nesting: no N+1."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from attrs import define, field
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
+from attrs import define, field, frozen
 
-from pepeunit.adapters.postgres.database import PostgresDatabase
-from tests.contracts.conftest import engine, postgres_url  # noqa: F401 fixtures
+from pepeunit.adapters.memory.database import MemoryDatabase
 from tests.doors.graphql.platform import Gql, served
 from tests.doubles.rows import a_node, a_registry, a_repo, a_unit, a_user
 
 UNITS = 30
-READ = re.compile(r"^\s*(?:WITH|SELECT)\b", re.IGNORECASE)
 
 NESTED = """
 query($f: UnitFilterInput!) {
@@ -28,35 +23,55 @@ fragment Nodes on UnitType { unitNodes { ...Node unitUuid } }
 fragment Node on UnitNodeType { uuid state type }
 """
 PLAIN = "query($f: UnitFilterInput!) { getUnits(filters: $f) { count units { name } } }"
-METRICS = "{ getBaseMetrics { unitCount } }"
+
+
+@frozen
+class Noting:
+    """Anything whose calls are noted by the names that lead to them."""
+
+    inner: Any
+    name: str
+    seen: list[str]
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if not callable(found):
+            return Noting(found, name, self.seen)
+
+        def call(*given: Any, **named: Any) -> Any:
+            self.seen.append(f"{self.name}.{name}")
+            return found(*given, **named)
+
+        return call
+
+
+@frozen
+class NotingDatabase:
+    """Notes every question to a collection while reading; each is a statement or, of a list with
+    more pages, one and its count."""
+
+    inner: MemoryDatabase
+    seen: list[str]
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Any]:
+        async with self.inner.read() as rows:
+            yield Noting(rows, "rows", self.seen)
+
+    def begin(self) -> Any:
+        return self.inner.begin()
 
 
 @define
 class Town:
     gql: Gql
-    engine: AsyncEngine
     seen: list[str] = field(factory=list)
-
-    @contextmanager
-    def counted(self) -> Iterator[list[str]]:
-        """The reading statements sent meanwhile."""
-
-        def note(*given: Any) -> None:
-            if READ.match(given[2]):
-                self.seen.append(given[2])
-
-        self.seen.clear()
-        event.listen(self.engine.sync_engine, "before_cursor_execute", note)
-        try:
-            yield self.seen
-        finally:
-            event.remove(self.engine.sync_engine, "before_cursor_execute", note)
 
 
 @pytest.fixture
-async def town(engine: AsyncEngine) -> AsyncIterator[Town]:  # noqa: F811
-    database = PostgresDatabase(engine)
-    async with served(database) as gql:
+async def town() -> AsyncIterator[Town]:
+    database, seen = MemoryDatabase(), []
+    async with served(NotingDatabase(database, seen)) as gql:
         await gql.sign_up("alice")
         async with database.begin() as tx:
             creator = a_user()
@@ -69,33 +84,32 @@ async def town(engine: AsyncEngine) -> AsyncIterator[Town]:  # noqa: F811
             for unit in units:
                 await tx.units.put(unit)
             await tx.nodes.put([a_node(unit) for unit in units for _ in range(3)])
-        yield Town(gql, engine)
+        yield Town(gql, seen)
 
 
-async def test_units_with_their_nodes_are_one_statement_each(town: Town) -> None:
+async def test_units_and_their_nodes_are_asked_for_once_each(town: Town) -> None:
     for limit in (1, UNITS):
-        with town.counted() as seen:
-            found = await town.gql.done(NESTED, "alice", f={"limit": limit})
+        town.seen.clear()
+        found = await town.gql.done(NESTED, "alice", f={"limit": limit})
         assert len(found["units"]) == limit
         assert all(unit["unitNodes"] for unit in found["units"])
-        # the caller's account, the units, their nodes
-        assert len(seen) == 3, seen
+        assert town.seen == ["users.recall", "units.find", "nodes.find"]
 
 
-async def test_units_without_their_nodes_are_one_statement(town: Town) -> None:
-    with town.counted() as seen:
-        await town.gql.done(PLAIN, "alice", f={"limit": UNITS})
-    assert len(seen) == 2, seen
+async def test_units_without_their_nodes_are_asked_for_alone(town: Town) -> None:
+    town.seen.clear()
+    await town.gql.done(PLAIN, "alice", f={"limit": UNITS})
+    assert town.seen == ["users.recall", "units.find"]
 
 
 async def test_a_token_is_looked_up_once_for_a_request(town: Town) -> None:
     text = "{ " + " ".join(f"a{i}: getUnits(filters: {{limit: 1}}) {{ count }}" for i in range(4))
-    with town.counted() as seen:
-        await town.gql.done(text + " }", "alice")
-    assert len(seen) == 5, seen
+    town.seen.clear()
+    await town.gql.done(text + " }", "alice")
+    assert town.seen == ["users.recall", *["units.find"] * 4]
 
 
 async def test_introspection_asks_no_store(town: Town) -> None:
-    with town.counted() as seen:
-        await town.gql.done("{ __schema { types { name } } }", "alice")
-    assert seen == []
+    town.seen.clear()
+    await town.gql.done("{ __schema { types { name } } }", "alice")
+    assert town.seen == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -10,8 +11,9 @@ from pepeunit.domain.access.agent import BACKEND
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.users.user import UserRole
+from pepeunit.entrypoints.http.site import Site
 from tests.doors.http.platform import Platform
-from tests.doors.http.serving import FACTS, Client, Reply, serving
+from tests.doors.http.serving import FACTS, SITE, Client, Reply, serving
 
 PASSWORD = "Correct-horse1"
 
@@ -76,11 +78,22 @@ class Life:
 
 @pytest.fixture
 async def life() -> AsyncIterator[Life]:
-    platform = Platform()
+    async with lived(Platform()) as life:
+        yield life
+
+
+@pytest.fixture
+async def life_without_pipes() -> AsyncIterator[Life]:
+    async with lived(Platform(pipes_enabled=False)) as life:
+        yield life
+
+
+@asynccontextmanager
+async def lived(platform: Platform, site: Site = SITE) -> AsyncIterator[Life]:
     doors = platform.doors()
     sign_up = platform.sign_up
     try:
-        async with serving(doors, platform.authenticate, acts=platform.acts) as client:
+        async with serving(doors, platform.authenticate, site, platform.acts) as client:
             backend = platform.tokens.sign(BackendClaims(FACTS.domain).as_mapping())
             tokens = {"none": None, "empty": "", "garbage": "a.b.c", "backend": backend}
             life = Life(platform, client, tokens)

@@ -15,8 +15,11 @@ from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.firmware import MemoryFirmware
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
+from pepeunit.adapters.memory.pipeline import MemoryPipeline
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.codecs.rest.instance import FeatureFlagsModel
+from pepeunit.domain.pipes.config import PAYLOAD_BYTES_MAX
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.entrypoints.http.absent import AbsentDoor
 from pepeunit.entrypoints.http.access import AccessDoor
@@ -29,6 +32,7 @@ from pepeunit.entrypoints.http.events import EventDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
 from pepeunit.entrypoints.http.permissions import PermissionDoor
+from pepeunit.entrypoints.http.pipes import PipeDoor
 from pepeunit.entrypoints.http.readme import ReadmeDoor
 from pepeunit.entrypoints.http.registries import RegistryDoor
 from pepeunit.entrypoints.http.repos import RepoDoor
@@ -37,6 +41,7 @@ from pepeunit.entrypoints.http.route import Door
 from pepeunit.entrypoints.http.tokens import TokenDoor
 from pepeunit.entrypoints.http.units import UnitDoor
 from pepeunit.entrypoints.http.users import UserDoor
+from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
 from pepeunit.usecases.audit.read_audit import ListAudit
@@ -55,6 +60,13 @@ from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
+from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
+from pepeunit.usecases.pipes.drops import ReadPipeDrops
+from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.import_series import ImportSeries
+from pepeunit.usecases.pipes.purge import PurgeSeries
+from pepeunit.usecases.pipes.read_series import ReadSeries
+from pepeunit.usecases.pipes.rules import PipeRules
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
@@ -120,6 +132,7 @@ from tests.doors.http.serving import FACTS
 SECRET = "a secret for tests of thirty-two bytes"
 SYMBOLS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_-"
 TRIES = 10
+CHECKS = 60
 STATE_CHARS_MAX = 1_000_000
 
 
@@ -152,6 +165,10 @@ class Platform:
     cipher: AesGcmCipher = field(factory=lambda: AesGcmCipher({"k1": bytes(32)}, STATE_CHARS_MAX))
     firmware: MemoryFirmware = field(factory=MemoryFirmware)
     mirrors: WrittenMirrors = field(factory=WrittenMirrors)
+    series: MemorySeries = field(factory=MemorySeries)
+    pipeline: MemoryPipeline = field(factory=MemoryPipeline)
+    pipes_enabled: bool = True
+    default_pipe: str | None = None
 
     @property
     def database(self) -> RecordingDatabase:
@@ -175,7 +192,7 @@ class Platform:
         fetch = FetchFirmware(self.firmware, keyring)
         announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
-        builder = Builder(clock, uuid4)
+        builder = Builder(clock, uuid4, self.default_pipe)
         drain = DrainOutbox(
             database, self.broker, clock, FACTS.domain, SettleCommands(database, clock)
         )
@@ -221,7 +238,7 @@ class Platform:
             NodeDoor(
                 get_node=GetNode(database),
                 list_nodes=ListNodes(database),
-                edit_node=EditNode(database, self.broker, clock),
+                edit_node=EditNode(database, self.broker, self.pipeline, clock),
                 set_input=SetInput(database, self.broker, clock, FACTS.domain, 256 * 1024),
                 create_edge=CreateEdge(database, builder, drain, self.broker, uuid4),
                 list_edges=ListEdges(database),
@@ -232,6 +249,7 @@ class Platform:
                 list_permissions=ListPermissions(database),
                 delete_permission=DeletePermission(database, self.broker),
             ),
+            self._pipes(),
             EventDoor(WatchLive(database, self.authenticate, Hub(), self.clock, self.background)),
             AccessDoor(
                 ExplainAccess(database, FACTS.domain),
@@ -241,6 +259,20 @@ class Platform:
             InstanceDoor(GetMetrics(database, clock), FACTS, "1.2.3", FeatureFlagsModel()),
             AbsentDoor(),
         ]
+
+    def _pipes(self) -> PipeDoor:
+        database, clock, series = self.database, self.clock, self.series
+        rules = PipeRules(pipe_forms(PAYLOAD_BYTES_MAX), is_enabled=self.pipes_enabled)
+        return PipeDoor(
+            check_config=CheckPipeConfig(rules, MemoryThrottle(CHECKS, 60, clock), CHECKS),
+            set_config=SetPipeConfig(database, rules, self.pipeline, clock),
+            get_config=GetPipeConfig(database, rules),
+            read_data=ReadSeries(database, rules, series, clock),
+            export_data=ExportSeries(database, rules, series, clock),
+            import_data=ImportSeries(database, rules, series, series, self.pipeline, clock),
+            purge_data=PurgeSeries(database, rules, self.pipeline),
+            read_drops=ReadPipeDrops(database, rules, self.pipeline),
+        )
 
     def _accounts(self, builder: Builder, drain: DrainOutbox) -> AccountDoor:
         database, clock = self.database, self.clock
@@ -310,7 +342,7 @@ class Platform:
         create_unit = CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret)
         send_command = SendCommand(database, programs, builder, update_unit, drain)
         bulk = BulkDoor(
-            ImportUnits(database, create_unit, uuid4),
+            ImportUnits(database, create_unit, uuid4, pipe_forms(PAYLOAD_BYTES_MAX)),
             ExportUnits(database),
             CommandUnits(database, send_command),
         )

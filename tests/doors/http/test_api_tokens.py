@@ -49,7 +49,7 @@ async def made(life, who: str, scope: str, **more: Any) -> str:
 def options_of(ask: Ask, things: dict[str, str]) -> dict[str, Any]:
     if ask.file is not None:
         form = aiohttp.FormData()
-        form.add_field("file", filled(ask.file, things), filename="any")
+        form.add_field(ask.part, filled(ask.file, things), filename="any")
         return {"data": form}
     return {} if ask.body is None else {"json": filled(ask.body, things)}
 

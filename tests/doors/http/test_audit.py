@@ -16,6 +16,7 @@ from pepeunit.domain.ids import RegistryId
 from pepeunit.domain.registries.push_hook import hook_secret
 from pepeunit.entrypoints.http.route import Route
 from pepeunit.ports.audit import AuditQuery
+from tests.doors.http.piping import piped, records
 from tests.doors.http.platform import SECRET, Platform
 
 PASSWORD = "Correct-horse1"
@@ -29,6 +30,7 @@ class Ask:
     path: str
     body: Mapping[str, Any] | None = None
     file: str | None = None
+    part: str = "file"
 
 
 TOKENLESS = {
@@ -123,6 +125,21 @@ REQUESTS: Mapping[tuple[str, str], Ask] = {
         "/units/import_csv",
         file="name,visibility_level,repo_uuid\nlamp-01,Public,{repo}\nlamp-02,Public,{repo}\n",
     ),
+    ("POST", "/unit_nodes/set_data_pipe_config"): Ask(
+        "alice",
+        "/unit_nodes/set_data_pipe_config?uuid={piped}",
+        file="{config}",
+        part="data",
+    ),
+    ("POST", "/unit_nodes/set_data_pipe_data_csv"): Ask(
+        "alice",
+        "/unit_nodes/set_data_pipe_data_csv?uuid={piped}",
+        file="state,create_datetime\n1,2025-03-01 00:00:00\n",
+        part="data",
+    ),
+    ("DELETE", "/unit_nodes/delete_data_pipe_data/{uuid}"): Ask(
+        "alice", "/unit_nodes/delete_data_pipe_data/{piped}"
+    ),
     ("POST", "/units/import"): Ask("alice", "/units/import", file="{export}"),
     ("POST", "/units/bulk_command"): Ask(
         "alice", "/units/bulk_command", {"command": "Update", "uuids": ["{unit}", "{other}"]}
@@ -210,6 +227,7 @@ async def things(life) -> dict[str, str]:
     export = await life.done("GET", "/units/export", "alice")
     for number, copy in enumerate(export["units"]):
         copy["name"] = f"copy-{number}"
+    await piped(life, records(3), lamp)
     moving, paused = [await moving_repo(life, repo, name) for name in ("moving", "paused")]
     await life.done("POST", f"/repos/rollout/{paused}/pause", "alice")
     life.platform.clock.now = life.platform.clock.now.replace(year=2027)
@@ -226,6 +244,8 @@ async def things(life) -> dict[str, str]:
         "other_input": socket["uuid"],
         "other": other["uuid"],
         "export": json.dumps(export | {"edges": []}),
+        "piped": output,
+        "config": json.dumps(records(4)),
         "moving_repo": moving,
         "paused_repo": paused,
         **{user["login"]: user["uuid"] for user in users},
@@ -269,7 +289,7 @@ async def test_rulings_8_every_changing_route_leaves_a_row(life, things, route):
         options["json"] = filled(ask.body, things)
     if ask.file is not None:
         options["data"] = aiohttp.FormData()
-        options["data"].add_field("file", filled(ask.file, things), filename="any")
+        options["data"].add_field(ask.part, filled(ask.file, things), filename="any")
     path = ask.path.format(**things)
     reply = await life.ask(route[0], path, ask.who, headers=headers, **options)
     assert reply.status in (200, 201, 204), reply.content

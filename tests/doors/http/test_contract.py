@@ -137,6 +137,7 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
         ("POST", "/units/revoke_token/{uuid}"),
         ("GET", "/audit"),
         ("GET", "/unit_nodes/edges"),
+        ("GET", "/unit_nodes/data_pipe_drops/{uuid}"),
         ("DELETE", "/unit_nodes/delete_unit_node_edge"),
         ("GET", "/units/firmware_asset/{uuid}"),
     }

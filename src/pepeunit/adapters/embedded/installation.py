@@ -6,7 +6,9 @@
     keys.json         secrets made at the first start, mode 0600
     instance.json     facts fixed at the first start, such as the domain
     postgres/         the embedded server's cluster     postgres.log its log
+    clickhouse/       the embedded engine's tables
     journal/          acknowledged messages on their way to the stores
+    checkpoint.sqlite where their pipes are, and rows that a store could not take yet
     mirrors/          git mirrors
     firmware/         release files on their way to devices
 """
@@ -98,8 +100,16 @@ class Installation:
         return self.path / "postgres.log"
 
     @property
+    def clickhouse(self) -> Path:
+        return self.path / "clickhouse"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.sqlite"
 
     @property
     def firmware(self) -> Path:

@@ -14,6 +14,7 @@ from pepeunit.adapters.memory.invites import MemoryInvites
 from pepeunit.adapters.memory.nodes import MemoryEdges, MemoryNodes
 from pepeunit.adapters.memory.outbox import MemoryOutbox
 from pepeunit.adapters.memory.permissions import MemoryPermissions
+from pepeunit.adapters.memory.pipes import MemoryPipes
 from pepeunit.adapters.memory.registries import MemoryRegistries
 from pepeunit.adapters.memory.repos import MemoryRepos
 from pepeunit.adapters.memory.rollouts import MemoryRollouts
@@ -32,6 +33,7 @@ class _Transaction:
     units: MemoryUnits
     nodes: MemoryNodes
     edges: MemoryEdges
+    pipes: MemoryPipes
     permissions: MemoryPermissions
     outbox: MemoryOutbox
     rollouts: MemoryRollouts
@@ -49,6 +51,7 @@ class _Transaction:
             MemoryUnits(view),
             MemoryNodes(view),
             MemoryEdges(view),
+            MemoryPipes(view),
             MemoryPermissions(view),
             MemoryOutbox(view),
             MemoryRollouts(view),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -29,7 +28,9 @@ class MemoryLogs:
         for entry in entries:
             require_storable_row(entry)
         for entry in entries:
-            self._entries.setdefault(entry.uuid, entry)
+            known = self._entries.get(entry.uuid, entry)
+            if entry.expiration_datetime >= known.expiration_datetime:
+                self._entries[entry.uuid] = entry
 
     async def find(self, query: LogQuery) -> Page[UnitLog]:
         rows = (
@@ -41,12 +42,6 @@ class MemoryLogs:
         )
         order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
         return page(rows, order, query.slice, _KEYS)
-
-    async def purge(self, now: datetime) -> int:
-        kept = {k: entry for k, entry in self._entries.items() if entry.expiration_datetime > now}
-        gone = len(self._entries) - len(kept)
-        self._entries = kept
-        return gone
 
     async def delete_unit(self, unit: UnitId) -> None:
         self._entries = {k: entry for k, entry in self._entries.items() if entry.unit_uuid != unit}

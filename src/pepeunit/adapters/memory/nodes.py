@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import evolve, frozen
 
 from pepeunit.adapters.memory.permissions import forget_permissions, is_permitted
+from pepeunit.adapters.memory.pipes import note_pipe
 from pepeunit.adapters.memory.selecting import Keys, cut, page, searcher, wanted
 from pepeunit.adapters.memory.world import View, World, require_storable_row
 from pepeunit.codecs.text import require_storable
@@ -16,7 +17,7 @@ from pepeunit.domain.errors import Topic
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
-from pepeunit.ports.nodes import EdgeQuery, NodeQuery
+from pepeunit.ports.nodes import CLOCK_STEP_SECONDS, EdgeQuery, NodeQuery
 from pepeunit.ports.paging import OrderKey, Page
 
 _KEYS: Final[Keys[Node]] = {
@@ -53,6 +54,7 @@ def drop_nodes(world: World, uuids: Collection[NodeId]) -> None:
     """Delete nodes, their edges and the permissions about them."""
     for uuid in uuids:
         world.nodes.pop(uuid, None)
+        world.piped.pop(uuid, None)
     for edge in list(world.edges.values()):
         if edge.node_output_uuid in uuids or edge.node_input_uuid in uuids:
             del world.edges[edge.uuid]
@@ -97,18 +99,25 @@ class MemoryNodes:
                 raise self.view.clash("the unit already has such a node", Topic.NODE)
             self.view.require(node.unit_uuid in world.units, "the unit is gone")
             self.view.require(node.creator_uuid in world.users, "the user is gone")
+            note_pipe(world, node)
             world.nodes[node.uuid] = node
 
     async def delete(self, uuids: Collection[NodeId]) -> None:
         drop_nodes(self.view.for_writing(), frozenset(uuids))
 
-    async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
+    async def store_states(
+        self, rows: Sequence[tuple[NodeId, str, datetime]], now: datetime
+    ) -> int:
         nodes = self.view.for_writing().nodes
         require_storable(("state", state) for _, state, _ in rows)
         changed = set()
+        ahead = now + timedelta(seconds=CLOCK_STEP_SECONDS)
         for uuid, state, received in rows:
             node = nodes.get(uuid)
-            if node and (node.state_datetime is None or node.state_datetime <= received):
+            if node is None:
+                continue
+            known = node.state_datetime
+            if known is None or known <= received or known > ahead:
                 nodes[uuid] = evolve(node, state=state, state_datetime=received)
                 changed.add(uuid)
         return len(changed)

@@ -32,6 +32,9 @@ class MemoryUsers:
     async def get(self, uuid: UserId, *, for_update: bool = False) -> User | None:
         return self.view.locked(for_update=for_update).users.get(uuid)
 
+    async def recall(self, uuid: UserId) -> User | None:
+        return await self.get(uuid)
+
     async def by_login(self, login: str) -> User | None:
         folded = login.lower()
         users = self.view.world.users.values()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import attrs
-from attrs import define, field
+from attrs import define, field, frozen
 
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.access.api_tokens import ApiToken
@@ -28,6 +28,7 @@ from pepeunit.domain.ids import (
 from pepeunit.domain.messaging.command import CommandKind, PendingCommand
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node
+from pepeunit.domain.pipes.series import FIRST_GENERATION, Trim
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.repos.rollout import Member, Rollout
@@ -37,6 +38,16 @@ from pepeunit.domain.users.registration import Invite
 from pepeunit.domain.users.user import User
 from pepeunit.ports.registries import SealedCredentials
 from pepeunit.ports.units import SealedKind
+
+
+@frozen
+class Piped:
+    """What the store alone keeps of a node's pipe; ``version`` 0 without one."""
+
+    version: int = 0
+    generation: int = FIRST_GENERATION
+    seq: int = 0
+    trims: tuple[Trim, ...] = ()
 
 
 @define
@@ -50,6 +61,7 @@ class World:
     units: dict[UnitId, Unit] = field(factory=dict)
     sealed: dict[tuple[UnitId, SealedKind], str] = field(factory=dict)
     nodes: dict[NodeId, Node] = field(factory=dict)
+    piped: dict[NodeId, Piped] = field(factory=dict)
     edges: dict[EdgeId, Edge] = field(factory=dict)
     permissions: dict[tuple[UUID, UUID], Permission] = field(factory=dict)
     outbox: dict[tuple[UnitId, CommandKind], PendingCommand] = field(factory=dict)
@@ -59,6 +71,13 @@ class World:
     invites: dict[InviteId, Invite] = field(factory=dict)
     audit: dict[AuditId, AuditEntry] = field(factory=dict)
     api_tokens: dict[ApiTokenId, ApiToken] = field(factory=dict)
+
+    numbers: dict[str, int] = field(factory=dict)
+    """The last number each sequence gave."""
+
+    def next(self, sequence: str, first: int = 1) -> int:
+        self.numbers[sequence] = self.numbers.get(sequence, first - 1) + 1
+        return self.numbers[sequence]
 
     def copy(self) -> World:
         return World(*(dict(getattr(self, name.name)) for name in attrs.fields(World)))

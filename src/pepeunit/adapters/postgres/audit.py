@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from attrs import frozen
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import Select, delete, insert, or_, select, update
 
 from pepeunit.adapters.postgres.selecting import filters, ordered, page
 from pepeunit.adapters.postgres.statements import Statements
@@ -74,6 +74,26 @@ def to_row(entry: AuditEntry) -> dict[str, Any]:
     return row
 
 
+def _found(query: AuditQuery) -> Select[Any]:
+    columns = audit.c
+    statement = select(audit).where(
+        *filters(
+            owner=(columns.owner_uuid, query.owner),
+            agent=(columns.agent_uuid, query.agent_uuid),
+            subject=(columns.subject_uuid, query.subject_uuid),
+            kind=(columns.subject_kind, query.subject_kind),
+            verb=(columns.verb, query.verb),
+            outcome=(columns.outcome, query.outcome and query.outcome.value),
+        )
+    )
+    if query.since is not None:
+        statement = statement.where(columns.create_datetime >= query.since)
+    if query.until is not None:
+        statement = statement.where(columns.create_datetime < query.until)
+    order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
+    return ordered(statement, order, _ORDERS, columns.uuid)
+
+
 @frozen
 class PostgresAudit:
     """Implements :class:`~pepeunit.ports.audit.Audit`."""
@@ -84,24 +104,7 @@ class PostgresAudit:
         await self.statements.write(_ADD, to_row(entry))
 
     async def find(self, query: AuditQuery) -> Page[AuditEntry]:
-        columns = audit.c
-        statement = select(audit).where(
-            *filters(
-                owner=(columns.owner_uuid, query.owner),
-                agent=(columns.agent_uuid, query.agent_uuid),
-                subject=(columns.subject_uuid, query.subject_uuid),
-                kind=(columns.subject_kind, query.subject_kind),
-                verb=(columns.verb, query.verb),
-                outcome=(columns.outcome, query.outcome and query.outcome.value),
-            )
-        )
-        if query.since is not None:
-            statement = statement.where(columns.create_datetime >= query.since)
-        if query.until is not None:
-            statement = statement.where(columns.create_datetime < query.until)
-        order = (Order(OrderKey.CREATE_DATETIME, descending=query.newest_first),)
-        statement = ordered(statement, order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query.slice, to_entry)
+        return await page(self.statements, _found, query, to_entry)
 
     async def hand_over(self, giver: UserId, taker: UserId) -> None:
         columns = audit.c

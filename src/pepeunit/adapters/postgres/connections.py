@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
-from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
@@ -14,7 +13,8 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from pepeunit.adapters.postgres.counts import Counts
+from pepeunit.adapters.postgres.readers import Readers, set_uuid_codec
+from pepeunit.adapters.postgres.recent import Recent
 from pepeunit.adapters.postgres.refusals import border
 from pepeunit.adapters.postgres.statements import Statements
 
@@ -23,9 +23,14 @@ DRIVER: Final = "postgresql+asyncpg"
 
 @frozen
 class ConnectionLimits:
-    """``pool_wait_seconds`` is how long a caller waits while every connection is in use."""
+    """``pool_wait_seconds`` is how long a caller waits while every connection is in use.
+
+    ``readers_max`` connections run prepared statements outside transactions, ``connections_max``
+    everything else.
+    """
 
     connections_max: int = 16
+    readers_max: int = 8
     pool_wait_seconds: float = 10.0
     connect_seconds: float = 5.0
     statement_seconds: float = 30.0
@@ -65,6 +70,11 @@ def connect(
         _driver_url(url), connect_args=arguments, hide_parameters=True, **pool
     )
     event.listen(engine.sync_engine, "connect", _read_plain_uuids)
+    if is_pooled:
+        _, address = engine.dialect.create_connect_args(engine.url)
+        readers = Readers({**address, **arguments}, limits.readers_max, limits.pool_wait_seconds)
+        event.listen(engine.sync_engine, "engine_disposed", readers.end)
+        _readers[engine] = readers
     return engine
 
 
@@ -78,15 +88,7 @@ def _driver_url(url: str) -> URL:
 
 def _read_plain_uuids(connection: Any, _: object) -> None:
     """The driver's own UUID class is one that orjson refuses."""
-    connection.run_async(
-        lambda driver: driver.set_type_codec(
-            "uuid",
-            schema="pg_catalog",
-            encoder=lambda uuid: uuid.bytes,
-            decoder=lambda octets: UUID(bytes=octets),
-            format="binary",
-        )
-    )
+    connection.run_async(set_uuid_codec)
 
 
 @asynccontextmanager
@@ -99,25 +101,37 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
-async def writing(engine: AsyncEngine, counts: Counts | None = None) -> AsyncIterator[Statements]:
+async def writing(engine: AsyncEngine, recent: Recent | None = None) -> AsyncIterator[Statements]:
     """Statements in a transaction, committed on clean exit."""
     async with connected(engine) as connection:
-        counts = counts or Counts()
-        statements = Statements(connection, is_writable=True, counts=counts)
+
+        async def opened() -> AsyncConnection:
+            return connection
+
+        statements = Statements(opened, True, _readers.get(engine), recent)
         yield statements
         if statements.is_broken:
             raise RuntimeError("a conflict was swallowed: the transaction is rolled back")
-        with border():
-            await connection.commit()
-        if statements.changes_lists:
-            counts.forget()
+        try:
+            with border():
+                await connection.commit()
+        finally:
+            statements.forget()
 
 
 @asynccontextmanager
-async def reading(engine: AsyncEngine, counts: Counts | None = None) -> AsyncIterator[Statements]:
+async def reading(engine: AsyncEngine, recent: Recent | None = None) -> AsyncIterator[Statements]:
     """Statements that may not write, each a transaction of its own."""
-    async with connected(autocommitting(engine)) as connection:
-        yield Statements(connection, is_writable=False, counts=counts or Counts())
+    async with AsyncExitStack() as stack:
+        found: AsyncConnection | None = None
+
+        async def opened() -> AsyncConnection:
+            nonlocal found
+            if found is None:
+                found = await stack.enter_async_context(connected(autocommitting(engine)))
+            return found
+
+        yield Statements(opened, False, _readers.get(engine), recent)
 
 
 def autocommitting(engine: AsyncEngine) -> AsyncEngine:
@@ -130,6 +144,7 @@ def autocommitting(engine: AsyncEngine) -> AsyncEngine:
 
 
 _autocommitting: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
+_readers: WeakKeyDictionary[AsyncEngine, Readers] = WeakKeyDictionary()
 
 
 def advisory_key(kind: str, name: str) -> int:

@@ -21,7 +21,7 @@ from pepeunit.domain.errors import Unavailable
 
 COPY_SECONDS_MAX: Final = 3600.0
 _COLUMNS: Final = """
-    SELECT a.attname AS name, a.attidentity <> '' AS numbered
+    SELECT a.attname AS name, pg_get_serial_sequence($1, a.attname) IS NOT NULL AS numbered
     FROM pg_attribute a
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
       AND a.attgenerated = ''

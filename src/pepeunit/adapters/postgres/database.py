@@ -14,11 +14,13 @@ from pepeunit.adapters.postgres import tables
 from pepeunit.adapters.postgres.api_tokens import PostgresApiTokens
 from pepeunit.adapters.postgres.audit import PostgresAudit
 from pepeunit.adapters.postgres.connections import advisory_key, reading, writing
-from pepeunit.adapters.postgres.counts import Counts
 from pepeunit.adapters.postgres.invites import PostgresInvites
 from pepeunit.adapters.postgres.nodes import PostgresEdges, PostgresNodes
 from pepeunit.adapters.postgres.outbox import PostgresOutbox
 from pepeunit.adapters.postgres.permissions import PostgresPermissions
+from pepeunit.adapters.postgres.pipes import PostgresPipes
+from pepeunit.adapters.postgres.prepared import Prepared
+from pepeunit.adapters.postgres.recent import Recent
 from pepeunit.adapters.postgres.registries import PostgresRegistries
 from pepeunit.adapters.postgres.repos import PostgresRepos
 from pepeunit.adapters.postgres.rollouts import PostgresRollouts
@@ -36,10 +38,12 @@ _COUNTED: Final = {
     "unit_node_count": tables.nodes,
     "unit_node_edge_count": tables.edges,
 }
-_CENSUS: Final = select(
-    *(
-        select(func.count()).select_from(table).scalar_subquery().label(name)
-        for name, table in _COUNTED.items()
+_CENSUS: Final = Prepared.of(
+    select(
+        *(
+            select(func.count()).select_from(table).scalar_subquery().label(name)
+            for name, table in _COUNTED.items()
+        )
     )
 )
 
@@ -53,6 +57,7 @@ class _Transaction:
     units: PostgresUnits
     nodes: PostgresNodes
     edges: PostgresEdges
+    pipes: PostgresPipes
     permissions: PostgresPermissions
     outbox: PostgresOutbox
     rollouts: PostgresRollouts
@@ -70,6 +75,7 @@ class _Transaction:
             PostgresUnits(statements),
             PostgresNodes(statements),
             PostgresEdges(statements),
+            PostgresPipes(statements),
             PostgresPermissions(statements),
             PostgresOutbox(statements),
             PostgresRollouts(statements),
@@ -79,8 +85,8 @@ class _Transaction:
         )
 
     async def census(self) -> Census:
-        row = (await self.statements.read(_CENSUS)).one()
-        return Census(**row._mapping)
+        (row,) = await self.statements.rows(_CENSUS, {})
+        return Census(**row._asdict())
 
     async def lock(self, name: str) -> None:
         await self.statements.write(_LOCK, {"key": advisory_key("lock", name)})
@@ -91,14 +97,14 @@ class PostgresDatabase:
     """Implements :class:`~pepeunit.ports.database.Database` on an engine of :func:`connect`."""
 
     engine: AsyncEngine
-    _counts: Counts = field(init=False, factory=Counts, eq=False, repr=False)
+    _recent: Recent = field(init=False, factory=Recent, eq=False, repr=False)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
-        async with writing(self.engine, self._counts) as statements:
+        async with writing(self.engine, self._recent) as statements:
             yield _Transaction.over(statements)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Collections]:
-        async with reading(self.engine, self._counts) as statements:
+        async with reading(self.engine, self._recent) as statements:
             yield _Transaction.over(statements)

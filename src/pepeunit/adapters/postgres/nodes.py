@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, delete, exists, or_, select, text
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+)
 
 from pepeunit.adapters.postgres.permissions import forgetting
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.selecting import (
     INPUT,
     LINKED,
@@ -31,11 +44,11 @@ from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.edge import Edge
 from pepeunit.domain.nodes.node import Node, NodeType
-from pepeunit.ports.nodes import EdgeQuery, NodeQuery
+from pepeunit.ports.nodes import CLOCK_STEP_SECONDS, EdgeQuery, NodeQuery
 from pepeunit.ports.paging import OrderKey, Page
 
-_GET: Final = select(nodes).where(nodes.c.uuid == bindparam("uuid"))
-_OF_UNIT: Final = (
+_GET: Final = Prepared.of(select(nodes).where(nodes.c.uuid == bindparam("uuid")))
+_OF_UNIT: Final = Prepared.of(
     select(nodes)
     .where(nodes.c.unit_uuid == bindparam("uuid"))
     .order_by(nodes.c.type.collate("C"), nodes.c.topic_name.collate("C"))
@@ -56,12 +69,14 @@ _STORE_STATES: Final = text(
         ORDER BY uuid, received DESC, position DESC
     ) AS newest
     WHERE nodes.uuid = newest.uuid
-      AND (nodes.state_datetime IS NULL OR nodes.state_datetime <= newest.received)
+      AND (nodes.state_datetime IS NULL OR nodes.state_datetime <= newest.received
+           OR nodes.state_datetime > :ahead)
     """
 ).bindparams(
     bindparam("uuids", type_=ARRAY(Uuid)),
     bindparam("states", type_=ARRAY(Text)),
     bindparam("received", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("ahead", type_=DateTime(timezone=True)),
 )
 _BETWEEN: Final = select(edges).where(
     edges.c.node_output_uuid == bindparam("output"), edges.c.node_input_uuid == bindparam("input")
@@ -147,6 +162,20 @@ def matching(query: NodeQuery) -> list[Clause]:
     return clauses
 
 
+def _found(query: NodeQuery) -> Select[Any]:
+    return ordered(select(nodes).where(*matching(query)), query.order, _ORDERS, nodes.c.uuid)
+
+
+def _linked(query: EdgeQuery) -> Select[Any]:
+    ends = (OUTPUT, INPUT)
+    clauses = [visible_link(query.scope)]
+    if query.units is not None:
+        clauses.append(or_(*(one_of(end.c.unit_uuid, query.units) for end in ends)))
+    if query.nodes is not None:
+        clauses.append(or_(*(one_of(end.c.uuid, query.nodes) for end in ends)))
+    return select(edges).select_from(LINKED).where(*clauses).order_by(edges.c.uuid)
+
+
 @frozen
 class PostgresNodes:
     """Implements :class:`~pepeunit.ports.nodes.Nodes`."""
@@ -162,13 +191,10 @@ class PostgresNodes:
         return tuple(map(to_node, await self.statements.read(statement)))
 
     async def find(self, query: NodeQuery) -> Page[Node]:
-        statement = ordered(
-            select(nodes).where(*matching(query)), query.order, _ORDERS, nodes.c.uuid
-        )
-        return await page(self.statements, statement, query.slice, to_node, query)
+        return await page(self.statements, _found, query, to_node)
 
     async def of_unit(self, unit: UnitId) -> Sequence[Node]:
-        return tuple(map(to_node, await self.statements.read(_OF_UNIT, {"uuid": unit})))
+        return tuple(map(to_node, await self.statements.rows(_OF_UNIT, {"uuid": unit})))
 
     async def of_units(self, units: Collection[UnitId]) -> Sequence[Node]:
         statement = select(nodes).where(one_of(nodes.c.unit_uuid, units))
@@ -182,13 +208,17 @@ class PostgresNodes:
         await self.statements.write(forgetting(uuids))
         await self.statements.delete(delete(nodes).where(one_of(nodes.c.uuid, uuids)))
 
-    async def store_states(self, rows: Sequence[tuple[NodeId, str, datetime]]) -> int:
+    async def store_states(
+        self, rows: Sequence[tuple[NodeId, str, datetime]], now: datetime
+    ) -> int:
         if not rows:
             return 0
         uuids, states, received = map(list, zip(*rows, strict=True))
         require_storable(("state", state) for state in states)
+        ahead = now + timedelta(seconds=CLOCK_STEP_SECONDS)
         changed = await self.statements.write(
-            _STORE_STATES, {"uuids": uuids, "states": states, "received": received}
+            _STORE_STATES,
+            {"uuids": uuids, "states": states, "received": received, "ahead": ahead},
         )
         return changed.rowcount
 
@@ -205,14 +235,7 @@ class PostgresEdges:
         return to_edge(row) if row is not None else None
 
     async def find(self, query: EdgeQuery) -> Page[Edge]:
-        ends = (OUTPUT, INPUT)
-        clauses = [visible_link(query.scope)]
-        if query.units is not None:
-            clauses.append(or_(*(one_of(end.c.unit_uuid, query.units) for end in ends)))
-        if query.nodes is not None:
-            clauses.append(or_(*(one_of(end.c.uuid, query.nodes) for end in ends)))
-        statement = select(edges).select_from(LINKED).where(*clauses).order_by(edges.c.uuid)
-        return await page(self.statements, statement, query.slice, to_edge)
+        return await page(self.statements, _linked, query, to_edge)
 
     async def touching(self, nodes: Collection[NodeId]) -> Sequence[Edge]:
         statement = (

@@ -9,6 +9,7 @@ from uuid import UUID
 from attrs import frozen
 from sqlalchemy import (
     Delete,
+    Select,
     Uuid,
     bindparam,
     delete,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.selecting import (
     linked_resources,
     linked_units,
@@ -34,13 +36,15 @@ from pepeunit.domain.access.permission import Permission, PermissionEntity
 from pepeunit.ports.paging import Page
 from pepeunit.ports.permissions import PermissionQuery
 
-_EXISTS: Final = select(
-    or_(
-        exists().where(
-            permissions.c.agent_uuid == bindparam("agent"),
-            permissions.c.resource_uuid == bindparam("resource"),
-        ),
-        bindparam("resource", type_=Uuid).in_(linked_resources(bindparam("agent"))),
+_EXISTS: Final = Prepared.of(
+    select(
+        or_(
+            exists().where(
+                permissions.c.agent_uuid == bindparam("agent"),
+                permissions.c.resource_uuid == bindparam("resource"),
+            ),
+            bindparam("resource", type_=Uuid).in_(linked_resources(bindparam("agent"))),
+        )
     )
 )
 _STORED: Final = select(permissions).where(
@@ -65,6 +69,15 @@ def _rights(resource: UUID) -> Any:
         null().cast(Uuid), linked.c.agent_uuid, literal(PermissionEntity.UNIT.value)
     ).where(linked.c.agent_uuid.not_in(stored))
     return union_all(rows, derived).subquery()
+
+
+def _found(query: PermissionQuery) -> Select[Any]:
+    rights = _rights(query.resource_uuid)
+    return (
+        select(rights)
+        .where(*members(agent_types=(rights.c.agent_type, query.agent_types)))
+        .order_by(rights.c.agent_uuid)
+    )
 
 
 def to_row(permission: Permission) -> dict[str, Any]:
@@ -101,8 +114,8 @@ class PostgresPermissions:
     statements: Statements
 
     async def exists(self, agent: UUID, resource: UUID) -> bool:
-        found = await self.statements.read(_EXISTS, {"agent": agent, "resource": resource})
-        return bool(found.scalar_one())
+        found = await self.statements.rows(_EXISTS, {"agent": agent, "resource": resource})
+        return bool(found[0][0])
 
     async def stored(self, agent: UUID, resource: UUID) -> Permission | None:
         found = await self.statements.read(_STORED, {"agent": agent, "resource": resource})
@@ -116,13 +129,6 @@ class PostgresPermissions:
         return frozenset((await self.statements.read(statement)).scalars())
 
     async def find(self, query: PermissionQuery) -> Page[Permission]:
-        rights = _rights(query.resource_uuid)
-        statement = (
-            select(rights)
-            .where(*members(agent_types=(rights.c.agent_type, query.agent_types)))
-            .order_by(rights.c.agent_uuid)
-        )
-
         def to_right(row: Any) -> Permission:
             if row.uuid is None:
                 return Permission.from_edge(
@@ -136,7 +142,7 @@ class PostgresPermissions:
                 resource_type=query.resource_type,
             )
 
-        return await page(self.statements, statement, query.slice, to_right)
+        return await page(self.statements, _found, query, to_right)
 
     async def add(self, permission: Permission) -> None:
         await self.statements.write(permissions.insert(), to_row(permission))

@@ -71,13 +71,20 @@ def _translated(error: DBAPIError, *, deleting: bool) -> Exception:
     conflict = _conflict(sqlstate, constraint, deleting=deleting)
     if conflict is not None:
         return conflict
-    if error.connection_invalidated or sqlstate.startswith(UNAVAILABLE_CLASSES):
+    if error.connection_invalidated:
         return Unavailable(DEPENDENCY, "the statement could not be finished")
-    if sqlstate.startswith(UNFIT_CLASSES) or isinstance(driver_error, asyncpg.DataError):
+    return _of_driver(driver_error, isinstance(error, InterfaceError)) or error
+
+
+def _of_driver(error: BaseException | None, is_of_interface: bool) -> Exception | None:
+    sqlstate = getattr(error, "sqlstate", None) or ""
+    if sqlstate.startswith(UNAVAILABLE_CLASSES):
+        return Unavailable(DEPENDENCY, "the statement could not be finished")
+    if sqlstate.startswith(UNFIT_CLASSES) or isinstance(error, asyncpg.DataError):
         return Invalid("a value does not fit its column")
-    if isinstance(error, InterfaceError) and not sqlstate:
+    if is_of_interface and not sqlstate:
         return Unavailable(DEPENDENCY, "the connection is lost")
-    return error
+    return None
 
 
 @contextmanager
@@ -96,3 +103,20 @@ def border(*, deleting: bool = False) -> Iterator[None]:
         raise Unavailable(DEPENDENCY, "no answer in time") from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unavailable(DEPENDENCY, "cannot connect") from error
+
+
+@contextmanager
+def driver_border() -> Iterator[None]:
+    """:func:`border` for a statement that the driver runs without SQLAlchemy."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise Unavailable(DEPENDENCY, "no answer in time") from error
+    except (OSError, asyncpg.InternalClientError) as error:
+        # the latter when the server hangs up while a statement is on its way
+        raise Unavailable(DEPENDENCY, "the connection is lost") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        translated = _of_driver(error, isinstance(error, asyncpg.InterfaceError))
+        if translated is None:
+            raise
+        raise translated from error

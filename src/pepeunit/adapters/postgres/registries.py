@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import astuple, frozen
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Select, bindparam, delete, select
 
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.selecting import filters, ordered, page, searched
 from pepeunit.adapters.postgres.statements import Statements, upsert
 from pepeunit.adapters.postgres.tables import credentials, registries
@@ -19,7 +20,7 @@ from pepeunit.domain.registries.version import Asset, Releases
 from pepeunit.ports.paging import OrderKey, Page
 from pepeunit.ports.registries import RegistryQuery, SealedCredentials
 
-_GET: Final = select(registries).where(registries.c.uuid == bindparam("uuid"))
+_GET: Final = Prepared.of(select(registries).where(registries.c.uuid == bindparam("uuid")))
 _PUT: Final = upsert(registries, "uuid")
 _CREDENTIALS: Final = (
     select(credentials)
@@ -91,6 +92,19 @@ def to_slot(row: Any) -> SealedCredentials:
     )
 
 
+def _found(query: RegistryQuery) -> Select[Any]:
+    columns = registries.c
+    statement = select(registries).where(
+        *filters(
+            uuids=(columns.uuid, query.uuids),
+            creator=(columns.creator_uuid, query.creator_uuid),
+            public=(columns.is_public_repository, query.is_public_repository),
+        ),
+        *searched(query.search, columns.repository_url),
+    )
+    return ordered(statement, query.order, _ORDERS, columns.uuid)
+
+
 @frozen
 class PostgresRegistries:
     """Implements :class:`~pepeunit.ports.registries.Registries`."""
@@ -102,17 +116,7 @@ class PostgresRegistries:
         return to_registry(row) if row is not None else None
 
     async def find(self, query: RegistryQuery) -> Page[Registry]:
-        columns = registries.c
-        statement = select(registries).where(
-            *filters(
-                uuids=(columns.uuid, query.uuids),
-                creator=(columns.creator_uuid, query.creator_uuid),
-                public=(columns.is_public_repository, query.is_public_repository),
-            ),
-            *searched(query.search, columns.repository_url),
-        )
-        statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query.slice, to_registry, query)
+        return await page(self.statements, _found, query, to_registry)
 
     async def all_ids(self) -> Sequence[RegistryId]:
         found = await self.statements.read(select(registries.c.uuid).order_by(registries.c.uuid))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Select, bindparam, delete, select
 
 from pepeunit.adapters.postgres.permissions import forgetting
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.selecting import filters, ordered, page, searched, visible
 from pepeunit.adapters.postgres.statements import Statements, upsert
 from pepeunit.adapters.postgres.tables import registries, repos
@@ -19,7 +20,7 @@ from pepeunit.domain.repos.repo import Repo
 from pepeunit.ports.paging import OrderKey, Page
 from pepeunit.ports.repos import RepoQuery
 
-_GET: Final = select(repos).where(repos.c.uuid == bindparam("uuid"))
+_GET: Final = Prepared.of(select(repos).where(repos.c.uuid == bindparam("uuid")))
 _PUT: Final = upsert(repos, "uuid")
 _AUTO_UPDATED: Final = select(repos).where(repos.c.is_auto_update_repo).order_by(repos.c.uuid)
 _OF_REGISTRY: Final = (
@@ -70,6 +71,29 @@ def to_row(repo: Repo) -> dict[str, Any]:
     return row
 
 
+def _found(query: RepoQuery) -> Select[Any]:
+    columns = repos.c
+    statement = select(repos).where(
+        visible(query.scope, repos),
+        *filters(
+            uuids=(columns.uuid, query.uuids),
+            registry=(columns.repository_registry_uuid, query.repository_registry_uuid),
+            creators=(columns.creator_uuid, query.creators),
+            auto=(columns.is_auto_update_repo, query.is_auto_update_repo),
+        ),
+    )
+    if query.search is not None:
+        statement = statement.join_from(repos, registries).where(
+            *searched(
+                query.search,
+                columns.name,
+                registries.c.repository_url,
+                columns.default_branch,
+            )
+        )
+    return ordered(statement, query.order, _ORDERS, columns.uuid)
+
+
 @frozen
 class PostgresRepos:
     """Implements :class:`~pepeunit.ports.repos.Repos`."""
@@ -81,27 +105,7 @@ class PostgresRepos:
         return to_repo(row) if row is not None else None
 
     async def find(self, query: RepoQuery) -> Page[Repo]:
-        columns = repos.c
-        statement = select(repos).where(
-            visible(query.scope, repos),
-            *filters(
-                uuids=(columns.uuid, query.uuids),
-                registry=(columns.repository_registry_uuid, query.repository_registry_uuid),
-                creators=(columns.creator_uuid, query.creators),
-                auto=(columns.is_auto_update_repo, query.is_auto_update_repo),
-            ),
-        )
-        if query.search is not None:
-            statement = statement.join_from(repos, registries).where(
-                *searched(
-                    query.search,
-                    columns.name,
-                    registries.c.repository_url,
-                    columns.default_branch,
-                )
-            )
-        statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query.slice, to_repo, query)
+        return await page(self.statements, _found, query, to_repo)
 
     async def auto_updated(self) -> Sequence[Repo]:
         return tuple(map(to_repo, await self.statements.read(_AUTO_UPDATED)))

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.rollout_tables import rollout_members, rollout_rules, rollouts
 from pepeunit.adapters.postgres.selecting import one_of
 from pepeunit.adapters.postgres.statements import Statements, upsert
@@ -41,7 +42,7 @@ from pepeunit.domain.repos.rollout import (
 from pepeunit.domain.repos.rollout_rule import RolloutRule, RuleSource, read_rule, rule_document
 from pepeunit.domain.units.update import UpdateStatus
 
-_GET: Final = select(rollouts).where(rollouts.c.uuid == bindparam("uuid"))
+_GET: Final = Prepared.of(select(rollouts).where(rollouts.c.uuid == bindparam("uuid")))
 _PUT: Final = upsert(rollouts, "uuid")
 _RULE: Final = select(rollout_rules.c.rule).where(rollout_rules.c.repo_uuid == bindparam("repo"))
 _PUT_RULE: Final = upsert(rollout_rules, "repo_uuid")

@@ -7,9 +7,10 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from attrs import evolve
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
+    BindParameter,
     ColumnElement,
     CompoundSelect,
     FromClause,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -29,35 +31,40 @@ from sqlalchemy import (
     union_all,
 )
 
+from pepeunit.adapters.postgres.prepared import (
+    ESCAPE,
+    FewRows,
+    is_array,
+    named,
+    split,
+    statement_of,
+)
 from pepeunit.adapters.postgres.statements import Statements
 from pepeunit.adapters.postgres.tables import edges, nodes, permissions
-from pepeunit.codecs.text import search_words
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.ports.nodes import NodeQuery
-from pepeunit.ports.paging import WHOLE, Order, OrderKey, Page, Slice
-from pepeunit.ports.registries import RegistryQuery
-from pepeunit.ports.repos import RepoQuery
-from pepeunit.ports.units import UnitQuery
-from pepeunit.ports.users import UserQuery
+from pepeunit.ports.paging import Order, OrderKey, Page
 
 T = TypeVar("T")
-Query = UserQuery | RegistryQuery | RepoQuery | UnitQuery | NodeQuery
 Clause = ColumnElement[bool]
 
-_ESCAPE: Final = "\\"
-_LITERAL: Final = str.maketrans({sign: _ESCAPE + sign for sign in "%_" + _ESCAPE})
+FEW_ROWS_MAX: Final = 1_000
+"""Up to here a look for each row's permission costs less than reading them all."""
 
 
-def one_of(column: ColumnElement[Any], uuids: Collection[UUID]) -> Clause:
+def one_of(column: ColumnElement[Any], uuids: Collection[UUID] | BindParameter[Any]) -> Clause:
     """``= ANY(array)``: one statement text however many there are."""
-    return column == any_(bindparam(None, list(uuids), type_=ARRAY(Uuid)))
+    if not isinstance(uuids, BindParameter):
+        uuids = bindparam(None, list(uuids), type_=ARRAY(Uuid))
+    return column == any_(uuids)
 
 
 def filters(**wanted: tuple[ColumnElement[Any], Any]) -> list[Clause]:
     """A clause for each named ``(column, value)`` whose value is not None."""
     return [
-        one_of(column, value) if isinstance(value, frozenset) else column == value
+        one_of(column, value)
+        if isinstance(value, frozenset) or is_array(value)
+        else column == value
         for column, value in wanted.values()
         if value is not None
     ]
@@ -65,18 +72,20 @@ def filters(**wanted: tuple[ColumnElement[Any], Any]) -> list[Clause]:
 
 def members(**wanted: tuple[ColumnElement[str], Collection[Enum] | None]) -> list[Clause]:
     """A clause for each named ``(column, values)`` that are not None."""
-    return [
-        column.in_(sorted(member.value for member in values))
-        for column, values in wanted.values()
-        if values is not None
-    ]
+    return [among(column, values) for column, values in wanted.values() if values is not None]
 
 
-def searched(search: str | None, *columns: ColumnElement[str]) -> list[Clause]:
-    """Every word must occur in at least one column, ignoring case; no sign is a wildcard."""
+def among(column: ColumnElement[str], members: Collection[Enum]) -> Clause:
+    """The column holds the word of one of these."""
+    return or_(false(), *(column == word for word in sorted(member.value for member in members)))
+
+
+def searched(patterns: Any, *columns: ColumnElement[str]) -> list[Clause]:
+    """Every one of the patterns that :func:`named` made of a search must fit at least one column,
+    ignoring case; None are no patterns."""
     return [
-        or_(*(column.ilike(f"%{word.translate(_LITERAL)}%", escape=_ESCAPE) for column in columns))
-        for word in search_words(search)
+        or_(*(column.ilike(pattern, escape=ESCAPE) for column in columns))
+        for pattern in patterns or ()
     ]
 
 
@@ -129,12 +138,8 @@ def linked_units(resource: Any) -> CompoundSelect[Any]:
 
 def visible(scope: Scope, table: FromClause, unit: ColumnElement[UUID] | None = None) -> Clause:
     """:meth:`Scope.admits` as SQL; ``unit`` is the column of the unit that a row belongs to."""
-    level = table.c.visibility_level
-    narrowed: Clause = (
-        true()
-        if scope.levels == frozenset(Visibility)
-        else level.in_(sorted(found.value for found in scope.levels))
-    )
+    level, is_few = table.c.visibility_level, isinstance(scope, FewRows)
+    narrowed = true() if scope.levels == frozenset(Visibility) else among(level, scope.levels)
     narrowed = and_(narrowed, reached(scope, unit))
     if scope.everything:
         return narrowed
@@ -148,12 +153,12 @@ def visible(scope: Scope, table: FromClause, unit: ColumnElement[UUID] | None = 
     if scope.unit is not None and unit is not None:
         grounds.append(unit == scope.unit)
     if scope.permitted_agent is not None:
-        grounds.append(
-            exists().where(
-                permissions.c.agent_uuid == scope.permitted_agent,
-                permissions.c.resource_uuid == table.c.uuid,
-            )
+        permitted = select(permissions.c.uuid).where(
+            permissions.c.agent_uuid == scope.permitted_agent,
+            permissions.c.resource_uuid == table.c.uuid,
         )
+        # an offset keeps PostgreSQL from reading every permission of the agent beforehand
+        grounds.append(exists(permitted.offset(literal_column("0")) if is_few else permitted))
     if scope.permitted_agent is not None and scope.unit is not None:
         grounds.append(table.c.uuid.in_(linked_resources(scope.permitted_agent)))
     return and_(narrowed, or_(false(), *grounds))
@@ -174,35 +179,47 @@ def ordered(
 
 async def page(
     statements: Statements,
-    statement: Select[Any],
-    cut: Slice,
+    build: Callable[[Any], Select[Any]],
+    query: Any,
     to_value: Callable[[Any], T],
-    query: Query | None = None,
 ) -> Page[T]:
-    """The slice and the count in one statement; an empty page beyond the offset needs another.
+    """The slice of what ``build`` selects, in order, for a query of its kind, and the count.
 
-    The count is a subquery of its own: a window function would carry every matching row, whole,
-    through a sort, where the page alone is read off an index. Outside a transaction the count of
-    ``query`` is remembered, see :mod:`pepeunit.adapters.postgres.counts`.
+    ``build`` is given the query as :func:`named` makes it, once for each shape. The rows are
+    counted only where they do not tell it themselves; outside a transaction that is remembered,
+    see :mod:`pepeunit.adapters.postgres.recent`.
     """
-    if not cut.offset and not cut.limit:
-        rows = (await statements.read(statement)).all()
-        return Page(len(rows), tuple(map(to_value, rows)))
-    matching = statement.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
-    count = select(func.count()).select_from(matching.subquery())
-    counts, generation = statements.counts, statements.counts.generation
-    alike = None
-    if query is not None and not statements.is_writable:
-        alike = evolve(query, order=(), slice=WHOLE)
-    known = None if alike is None else counts.get(alike)
-    if known is not None:
-        sliced = statement.limit(cut.limit or None).offset(cut.offset or None)
-        return Page(known, tuple(map(to_value, await statements.read(sliced))))
-    counted = statement.add_columns(count.scalar_subquery().label("rows_found"))
-    sliced = counted.limit(cut.limit or None).offset(cut.offset or None)
-    rows = (await statements.read(sliced)).all()
-    if rows:
-        if alike is not None:
-            counts.put(alike, rows[0].rows_found, generation)
-        return Page(rows[0].rows_found, tuple(map(to_value, rows)))
-    return Page((await statements.read(count)).scalar_one() if cut.offset else 0, ())
+    shape, values = split(query)
+    cut = query.slice
+    offset, limit = cut.offset or 0, cut.limit or 0
+
+    few = 0 < limit <= FEW_ROWS_MAX - offset
+
+    def sliced() -> Select[Any]:
+        statement = build(named(query, few=few))
+        if limit:
+            statement = statement.limit(bindparam("slice_limit", type_=BigInteger))
+        if offset:
+            statement = statement.offset(bindparam("slice_offset", type_=BigInteger))
+        return statement
+
+    def counting() -> Select[Any]:
+        statement = build(named(query)).order_by(None)
+        matching = statement.with_only_columns(literal(1), maintain_column_froms=True)
+        return select(func.count()).select_from(matching.subquery())
+
+    async def count() -> int:
+        prepared = statement_of((build, shape), values, counting)
+        return int((await statements.rows(prepared, values))[0][0])
+
+    order = getattr(query, "order", ())
+    prepared = statement_of((build, shape, order, few, not limit, not offset), values, sliced)
+    cuts = {"slice_limit": limit, "slice_offset": offset}
+    items = tuple(map(to_value, await statements.rows(prepared, values | cuts)))
+    if (items or not offset) and (not limit or len(items) < limit):
+        return Page(offset + len(items), items)
+    recent = statements.recent
+    if recent is None or statements.is_writable:
+        return Page(await count(), items)
+    question = (build, shape, tuple(values.items()))
+    return Page(await recent.counts.get(question, count), items)

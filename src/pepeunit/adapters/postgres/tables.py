@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
     DateTime,
+    FetchedValue,
     ForeignKey,
     Identity,
     Index,
     MetaData,
     PrimaryKeyConstraint,
+    Sequence,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.types import UserDefinedType
 
@@ -65,8 +69,8 @@ def _flag(name: str) -> Column[Any]:
     return Column(name, Boolean, nullable=False)
 
 
-def _number(name: str, *, nullable: bool = False) -> Column[Any]:
-    return Column(name, BigInteger, nullable=nullable)
+def _number(name: str, *, nullable: bool = False, **rest: Any) -> Column[Any]:
+    return Column(name, BigInteger, nullable=nullable, **rest)
 
 
 def _to(target: str, name: str, on_delete: str | None = None) -> ForeignKey:
@@ -221,6 +225,13 @@ nodes = Table(
     _text("data_pipe_yml", nullable=True),
     _text("data_pipe_status", nullable=True),
     _text("data_pipe_error", nullable=True),
+    # What follows is the pipes' own: no node that is put touches it.
+    _number("series_generation", server_default=text("1")),
+    _number("series_seq", server_default=text("0")),
+    Column(
+        "series_trims", ARRAY(BigInteger), nullable=False, server_default=text("'{}'::bigint[]")
+    ),
+    _number("pipe_version", nullable=True, server_default=FetchedValue()),
     PrimaryKeyConstraint("uuid", name="nodes_pkey"),
     # Room beside each row for its next state: a batch then touches no index, five times faster.
     postgresql_with={"fillfactor": 50},
@@ -229,6 +240,9 @@ nodes = Table(
 Index(NODE_NAME_UNIQUE, nodes.c.unit_uuid, nodes.c.type, func.md5(nodes.c.topic_name), unique=True)
 Index("nodes_creator_index", nodes.c.creator_uuid)
 Index("nodes_create_index", nodes.c.create_datetime, nodes.c.uuid)
+Index("nodes_pipe_version_index", nodes.c.pipe_version)
+PIPE_VERSIONS: Final = Sequence("nodes_pipe_versions")
+SERIES_GENERATIONS: Final = Sequence("nodes_series_generations")
 
 edges = Table(
     "edges",
@@ -269,17 +283,3 @@ outbox = Table(
 )
 Index("outbox_create_index", outbox.c.create_datetime, outbox.c.uuid)
 Index("outbox_uuid_index", outbox.c.uuid)
-
-unit_logs = Table(
-    "unit_logs",
-    metadata,
-    _uuid("uuid"),
-    _uuid("unit_uuid"),
-    _text("level"),
-    _text("text"),
-    _time("create_datetime"),
-    _time("expiration_datetime"),
-    PrimaryKeyConstraint("uuid", name="unit_logs_pkey"),
-)
-Index("unit_logs_unit_index", unit_logs.c.unit_uuid, unit_logs.c.create_datetime, unit_logs.c.uuid)
-Index("unit_logs_expiration_index", unit_logs.c.expiration_datetime)

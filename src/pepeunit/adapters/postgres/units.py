@@ -8,9 +8,22 @@ from typing import Any, Final
 
 import attrs
 from attrs import frozen
-from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from pepeunit.adapters.postgres.nodes import matching
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.selecting import filters, one_of, ordered, page, searched, visible
 from pepeunit.adapters.postgres.statements import Statements, upsert
 from pepeunit.adapters.postgres.tables import nodes, permissions, sealed_texts, units
@@ -24,7 +37,7 @@ from pepeunit.domain.units.update import UpdateProgress, UpdateStatus
 from pepeunit.ports.paging import OrderKey, Page
 from pepeunit.ports.units import SealedKind, UnitQuery
 
-_GET: Final = select(units).where(units.c.uuid == bindparam("uuid"))
+_GET: Final = Prepared.of(select(units).where(units.c.uuid == bindparam("uuid")))
 _PUT: Final = upsert(units, "uuid")
 _ORDERS: Final = {
     OrderKey.CREATE_DATETIME: units.c.create_datetime,
@@ -165,6 +178,24 @@ def to_row(unit: Unit) -> dict[str, Any]:
     return row
 
 
+def _found(query: UnitQuery) -> Select[Any]:
+    columns = units.c
+    statement = select(units).where(
+        visible(query.scope, units, columns.uuid),
+        *filters(
+            uuids=(columns.uuid, query.uuids),
+            creator=(columns.creator_uuid, query.creator_uuid),
+            repos=(columns.repo_uuid, query.repos),
+            auto=(columns.is_auto_update_from_repo_unit, query.is_auto_update_from_repo_unit),
+        ),
+        *searched(query.search, columns.name),
+    )
+    if query.owning is not None:
+        owned = exists().where(nodes.c.unit_uuid == columns.uuid, *matching(query.owning))
+        statement = statement.where(owned)
+    return ordered(statement, query.order, _ORDERS, columns.uuid)
+
+
 @frozen
 class PostgresUnits:
     """Implements :class:`~pepeunit.ports.units.Units`."""
@@ -180,32 +211,15 @@ class PostgresUnits:
     ) -> Sequence[Unit]:
         statement = select(units).where(one_of(units.c.uuid, uuids)).order_by(units.c.uuid)
         if for_update:
-            found = await self.statements.write(statement.with_for_update())
-        else:
-            found = await self.statements.read(statement)
-        return tuple(map(to_unit, found))
+            return tuple(map(to_unit, await self.statements.write(statement.with_for_update())))
+        return tuple(map(to_unit, await self.statements.read(statement)))
 
     async def taken(self, names: Collection[str]) -> Sequence[str]:
         found = await self.statements.read(_TAKEN, {"names": list(names)})
         return found.scalars().all()
 
     async def find(self, query: UnitQuery) -> Page[Unit]:
-        columns = units.c
-        statement = select(units).where(
-            visible(query.scope, units, columns.uuid),
-            *filters(
-                uuids=(columns.uuid, query.uuids),
-                creator=(columns.creator_uuid, query.creator_uuid),
-                repos=(columns.repo_uuid, query.repos),
-                auto=(columns.is_auto_update_from_repo_unit, query.is_auto_update_from_repo_unit),
-            ),
-            *searched(query.search, columns.name),
-        )
-        if query.owning is not None:
-            owned = exists().where(nodes.c.unit_uuid == columns.uuid, *matching(query.owning))
-            statement = statement.where(owned)
-        statement = ordered(statement, query.order, _ORDERS, columns.uuid)
-        return await page(self.statements, statement, query.slice, to_unit, query)
+        return await page(self.statements, _found, query, to_unit)
 
     async def following(self, repo: RepoId) -> Sequence[UnitId]:
         return (await self.statements.read(_FOLLOWING, {"repo": repo})).scalars().all()

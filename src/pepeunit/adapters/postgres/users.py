@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import bindparam, delete, func, select, union_all, update
+from sqlalchemy import Select, bindparam, delete, func, select, union_all, update
 
 from pepeunit.adapters.postgres.permissions import forgetting
+from pepeunit.adapters.postgres.prepared import Prepared
 from pepeunit.adapters.postgres.selecting import filters, members, ordered, page, searched
 from pepeunit.adapters.postgres.statements import Statements, upsert
 from pepeunit.adapters.postgres.tables import (
@@ -26,7 +27,7 @@ from pepeunit.domain.users.user import User, UserRole, UserStatus
 from pepeunit.ports.paging import OrderKey, Page
 from pepeunit.ports.users import UserQuery
 
-_GET: Final = select(users).where(users.c.uuid == bindparam("uuid"))
+_GET: Final = Prepared.of(select(users).where(users.c.uuid == bindparam("uuid")))
 _BY_LOGIN: Final = select(users).where(func.lower(users.c.login) == func.lower(bindparam("login")))
 _PUT: Final = upsert(users, "uuid")
 _ORDERS: Final = {
@@ -71,6 +72,18 @@ def to_row(user: User) -> dict[str, Any]:
     return row
 
 
+def _found(query: UserQuery) -> Select[Any]:
+    statement = select(users).where(
+        *filters(uuids=(users.c.uuid, query.uuids)),
+        *members(
+            roles=(users.c.role, query.roles),
+            statuses=(users.c.status, query.statuses),
+        ),
+        *searched(query.search, users.c.login),
+    )
+    return ordered(statement, query.order, _ORDERS, users.c.uuid)
+
+
 @frozen
 class PostgresUsers:
     """Implements :class:`~pepeunit.ports.users.Users`."""
@@ -81,6 +94,12 @@ class PostgresUsers:
         row = await self.statements.get(_GET, uuid, for_update=for_update)
         return to_user(row) if row is not None else None
 
+    async def recall(self, uuid: UserId) -> User | None:
+        recent = self.statements.recent
+        if recent is None or self.statements.is_writable:
+            return await self.get(uuid)
+        return await recent.users.get(uuid, lambda: self.get(uuid))
+
     async def by_login(self, login: str) -> User | None:
         if not is_storable(login):
             return None
@@ -88,16 +107,7 @@ class PostgresUsers:
         return to_user(row) if row is not None else None
 
     async def find(self, query: UserQuery) -> Page[User]:
-        statement = select(users).where(
-            *filters(uuids=(users.c.uuid, query.uuids)),
-            *members(
-                roles=(users.c.role, query.roles),
-                statuses=(users.c.status, query.statuses),
-            ),
-            *searched(query.search, users.c.login),
-        )
-        statement = ordered(statement, query.order, _ORDERS, users.c.uuid)
-        return await page(self.statements, statement, query.slice, to_user, query)
+        return await page(self.statements, _found, query, to_user)
 
     async def count(self) -> int:
         return await self.statements.count(users)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +16,22 @@ import orjson
 
 
 @cache
-def _names(model: type) -> tuple[str, ...]:
-    return tuple(field.name for field in attrs.fields(model))
+def _fields(kind: Any) -> tuple[Sequence[str], Callable[[Any], Any]] | None:
+    """The names of a model's fields and what reads them all at once; None for other types."""
+    if not attrs.has(kind):
+        return None
+    names = [field.name for field in attrs.fields(kind)]
+    if len(names) == 1:
+        return names, lambda model: (getattr(model, names[0]),)
+    return names, attrgetter(*names)
 
 
 def _plain(value: Any) -> Any:
-    kind = type(value)
-    if attrs.has(kind):
-        return {name: getattr(value, name) for name in _names(kind)}
+    kind: Any = type(value)
+    fields = _fields(kind)
+    if fields is not None:
+        names, read = fields
+        return dict(zip(names, read(value), strict=True))
     match value:
         case UUID():
             return str(value)

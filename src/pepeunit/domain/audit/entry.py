@@ -38,6 +38,9 @@ OBSERVED: Final = frozenset(
         "update",
         "is_online",
         "last_seen_datetime",
+        # a node after a change of its pipe
+        "data_pipe_status",
+        "data_pipe_error",
     }
 )
 """Fields that follow from something else; nobody decided them."""

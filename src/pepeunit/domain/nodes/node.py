@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pepeunit.domain.access.policy import Resource
 from pepeunit.domain.access.visibility import Visibility
@@ -20,6 +20,12 @@ MAX_CONNECTIONS_DEFAULT: Final = 10
 class NodeType(enum.Enum):
     OUTPUT = "Output"
     INPUT = "Input"
+
+
+class PipeStatus(enum.Enum):
+    ACTIVE = "Active"
+    INACTIVE = "Inactive"
+    ERROR = "Error"
 
 
 class NodeSettings(Protocol):
@@ -57,6 +63,12 @@ class Node:
     data_pipe_yml: str | None = None
     data_pipe_status: str | None = None
     data_pipe_error: str | None = None
+
+    def with_pipe_status(self) -> Node:
+        """The status that follows from the settings; the pipeline alone finds errors."""
+        runs = self.is_data_pipe_active and bool(self.data_pipe_yml)
+        status = PipeStatus.ACTIVE if runs else PipeStatus.INACTIVE
+        return evolve(self, data_pipe_status=status.value, data_pipe_error=None)
 
     @property
     def can_have_pipe(self) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from attrs import define, field
+
 NRecordRow = tuple[UUID, int, int, str, str, int, int, int]
 """``(node, generation, seq, state, state_type, created_ms, max_count, size)``"""
 
@@ -19,3 +21,19 @@ AggregateRow = tuple[UUID, int, float, str, int, int, int, int, int]
 """``(node, generation, state, function, window_seconds, created_ms, start_ms, end_ms, samples)``"""
 
 StoredRow = NRecordRow | TimeWindowRow | AggregateRow
+
+LastValue = tuple[str, int]
+"""``(state, received_ms)``; of two for one node the one received later wins, at a tie the later
+in arrival order."""
+
+
+@define
+class Rows:
+    """What a batch leaves for the stores. Rows of one node are in arrival order."""
+
+    n_records: list[NRecordRow] = field(factory=list)
+    time_windows: list[TimeWindowRow] = field(factory=list)
+    aggregates: list[AggregateRow] = field(factory=list)
+    last_values: dict[UUID, LastValue] = field(factory=dict)
+    nonfinite_windows: int = 0
+    """Windows that closed without a row, because their result is not finite."""

@@ -21,6 +21,15 @@ class Trim:
     count: int
 
 
+def trimmed(trims: tuple[Trim, ...], new: Trim) -> tuple[Trim, ...]:
+    """The trims that still matter once ``new``, the latest, is added.
+
+    An earlier one that left as much or more takes nothing away any more, so there are never more
+    than there are limits.
+    """
+    return (*(trim for trim in trims if trim.count < new.count), new)
+
+
 @frozen
 class Series:
     """Rows of other generations do not exist for readers: raising the generation empties a

@@ -31,6 +31,8 @@ class UnitState:
 
 
 def _number(value: object) -> float | None:
+    if type(value) is float:  # as every stored one is
+        return value if math.isfinite(value) else None
     if not isinstance(value, int | float):
         return None
     try:

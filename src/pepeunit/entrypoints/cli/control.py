@@ -10,38 +10,50 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from attrs import frozen
+from attrs import asdict, frozen
 
 from pepeunit.domain.errors import Conflict, Invalid, NotFound, Refused, Topic, Unavailable
+from pepeunit.domain.ids import NodeId
 from pepeunit.domain.users.user import UserRole, UserStatus
 from pepeunit.entrypoints.cli.platform import Account, AccountChange, Accounts
+from pepeunit.usecases.pipes.backtest import Backtest
 
 SOCKET: Final = "control.sock"
 SOCKET_PATH_BYTES_MAX: Final = 107
 REQUEST_SECONDS_MAX: Final = 30.0
-REQUEST_BYTES_MAX: Final = 16 * 1024
+COPY_SECONDS_MAX: Final = 7_200.0
+BACKTEST_SECONDS_MAX: Final = 3_600.0
+REQUEST_BYTES_MAX: Final = 256 * 1024
+"""A config of a pipe has 64 KiB, and JSON may double it."""
 STOP_SECONDS_MAX: Final = 1.0
 DEPENDENCY: Final = "the running platform"
+CopySeries = Callable[[Path], Awaitable[Mapping[str, int]]]
+"""Copies the stored series into files of a folder; rows by table."""
+Backtesting = Callable[[NodeId, bytes], Awaitable[Backtest]]
 LEAVES: Final = {leaf.__name__: leaf for leaf in (Invalid, Conflict, NotFound)}
 
 
 @asynccontextmanager
-async def serve_control(data_dir: Path, accounts: Accounts) -> AsyncIterator[None]:
+async def serve_control(
+    data_dir: Path, accounts: Accounts, copy_series: CopySeries, backtest: Backtesting
+) -> AsyncIterator[None]:
     """Listen on ``control.sock`` (0600) until the context ends; call it with the directory held.
 
     A socket left by a killed process is replaced. Raises ``OSError`` when the folder cannot hold
     a socket.
     """
-    door = ControlDoor(accounts)
+    door = ControlDoor(accounts, copy_series, backtest)
     app = web.Application(client_max_size=REQUEST_BYTES_MAX, middlewares=[_tell_refusals])
     app.add_routes(door.routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS_MAX)
@@ -64,6 +76,8 @@ async def serve_control(data_dir: Path, accounts: Accounts) -> AsyncIterator[Non
 @frozen
 class ControlDoor:
     accounts: Accounts
+    copy_series: CopySeries
+    backtest: Backtesting
 
     def routes(self) -> Sequence[web.RouteDef]:
         return (
@@ -71,6 +85,8 @@ class ControlDoor:
             web.post("/accounts", self.create),
             web.post("/passwords", self.reset_password),
             web.post("/changes", self.change),
+            web.post("/series", self.series),
+            web.post("/backtest", self.backtested),
         )
 
     async def everyone(self, _: web.Request) -> web.Response:
@@ -100,6 +116,22 @@ class ControlDoor:
         change = AccountChange(wanted["change"])
         await self.accounts.change(wanted["login"], change, wanted["transfer_to"])
         return web.json_response({})
+
+    async def series(self, request: web.Request) -> web.Response:
+        """Copy the stored series into a folder, for a backup; rows by table."""
+        folder = Path((await request.json())["folder"])
+        return web.json_response(dict(await self.copy_series(folder)))
+
+    async def backtested(self, request: web.Request) -> web.Response:
+        """What a config would keep of a node's stored rows."""
+        wanted = await request.json()
+        report = await self.backtest(NodeId(UUID(wanted["node"])), wanted["config"].encode())
+        told = asdict(report, value_serializer=_plain)
+        return web.json_response(told)
+
+
+def _plain(_instance: object, _attribute: object, value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
 
 
 @web.middleware
@@ -133,17 +165,17 @@ class RemoteAccounts:
         return False
 
     async def create(self, login: str, role: UserRole) -> str:
-        told = await self._ask("POST", "/accounts", {"login": login, "role": role.value})
+        told = await _ask(self.data_dir, "POST", "/accounts", {"login": login, "role": role.value})
         return str(told["password"])
 
     async def reset_password(self, login: str) -> str:
-        return str((await self._ask("POST", "/passwords", {"login": login}))["password"])
+        return str((await _ask(self.data_dir, "POST", "/passwords", {"login": login}))["password"])
 
     async def change(
         self, login: str, change: AccountChange, transfer_to: str | None = None
     ) -> None:
         wanted = {"login": login, "change": change.value, "transfer_to": transfer_to}
-        await self._ask("POST", "/changes", wanted)
+        await _ask(self.data_dir, "POST", "/changes", wanted)
 
     async def everyone(self) -> Sequence[Account]:
         return [
@@ -153,24 +185,46 @@ class RemoteAccounts:
                 UserStatus(row["status"]),
                 datetime.fromisoformat(row["create_datetime"]),
             )
-            for row in await self._ask("GET", "/accounts")
+            for row in await _ask(self.data_dir, "GET", "/accounts")
         ]
 
-    async def _ask(self, method: str, path: str, body: object = None) -> Any:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS_MAX)
-        try:
-            with _short(self.data_dir) as name:
-                connector = aiohttp.UnixConnector(name)
-                async with (
-                    aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-                    session.request(method, f"http://control{path}", json=body) as answer,
-                ):
-                    if answer.status == 200:
-                        return await answer.json()
-                    told = await answer.json() if answer.status in (422, 503) else {}
-        except (OSError, aiohttp.ClientError, TimeoutError):
-            raise Unavailable(DEPENDENCY, f"does not answer on {self.data_dir / SOCKET}") from None
-        raise _refusal(told)
+
+async def backtest_running(data_dir: Path, node: UUID, config: str) -> Mapping[str, Any]:
+    """What the config would keep of the rows that the running platform stores of a node."""
+    body = {"node": str(node), "config": config}
+    told: Mapping[str, Any] = await _ask(data_dir, "POST", "/backtest", body, BACKTEST_SECONDS_MAX)
+    return told
+
+
+async def copy_running_series(data_dir: Path, folder: Path) -> Mapping[str, int]:
+    """What the running platform stores of series, into files of a folder; rows by table."""
+    told: Mapping[str, int] = await _ask(
+        data_dir, "POST", "/series", {"folder": str(folder)}, COPY_SECONDS_MAX
+    )
+    return told
+
+
+async def _ask(
+    data_dir: Path,
+    method: str,
+    path: str,
+    body: object = None,
+    seconds: float = REQUEST_SECONDS_MAX,
+) -> Any:
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    try:
+        with _short(data_dir) as name:
+            connector = aiohttp.UnixConnector(name)
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+                session.request(method, f"http://control{path}", json=body) as answer,
+            ):
+                if answer.status == 200:
+                    return await answer.json()
+                told = await answer.json() if answer.status in (422, 503) else {}
+    except (OSError, aiohttp.ClientError, TimeoutError):
+        raise Unavailable(DEPENDENCY, f"does not answer on {data_dir / SOCKET}") from None
+    raise _refusal(told)
 
 
 def _refusal(told: dict[str, Any]) -> Exception:

@@ -19,6 +19,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
@@ -28,6 +29,7 @@ from pepeunit.entrypoints.cli.control import RemoteAccounts
 from pepeunit.entrypoints.cli.demo import demo
 from pepeunit.entrypoints.cli.narrator import Narrator
 from pepeunit.entrypoints.cli.operations import add_operations, chosen_data_dir
+from pepeunit.entrypoints.cli.pipes import add_pipes
 from pepeunit.entrypoints.cli.platform import (
     AccountChange,
     Accounts,
@@ -41,7 +43,7 @@ REFUSED: Final = 1
 WRONG_INPUT: Final = 2
 UNAVAILABLE: Final = 3
 INTERRUPTED: Final = 130
-STOP_SECONDS_MAX: Final = 4.8
+STOP_SECONDS_MAX: Final = 9.5
 PORT_MAX: Final = 65535
 
 CHANGES: Final = {
@@ -110,6 +112,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     add(commands, "migrate", _migrate, "bring the stores to this version's schema")
     add(commands, "config", _config, "print the settings in effect, secrets masked")
     add_operations(lambda name, obey, text: add(commands, name, obey, text))
+    pipe = commands.add_parser("pipe", help="check a pipe's config, and try it on recorded data")
+    add_pipes(partial(add, pipe.add_subparsers(required=True, metavar="ACTION")))
     user = commands.add_parser("user", help="manage accounts, also while the platform runs")
     actions = user.add_subparsers(required=True, metavar="ACTION")
     create = add(actions, "create", _create, "open an account and print its password")

@@ -13,13 +13,6 @@ from pepeunit.entrypoints.http.route import Route
 
 ABSENT: Final = (
     ("GET", "/users/generate_verification_link/"),
-    ("POST", "/unit_nodes/check_data_pipe_config"),
-    ("POST", "/unit_nodes/set_data_pipe_config"),
-    ("GET", "/unit_nodes/get_data_pipe_config/{uuid}"),
-    ("GET", "/unit_nodes/get_data_pipe_data/"),
-    ("GET", "/unit_nodes/get_data_pipe_data_csv/{uuid}"),
-    ("POST", "/unit_nodes/set_data_pipe_data_csv"),
-    ("DELETE", "/unit_nodes/delete_data_pipe_data/{uuid}"),
     ("POST", "/grafana/create_dashboard"),
     ("POST", "/grafana/create_dashboard_panel"),
     ("POST", "/grafana/link_unit_node_to_panel"),

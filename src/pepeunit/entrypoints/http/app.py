@@ -18,6 +18,7 @@ from pepeunit.entrypoints.http.monitoring import Monitoring
 from pepeunit.entrypoints.http.openapi import openapi_document
 from pepeunit.entrypoints.http.route import Door, Route
 from pepeunit.entrypoints.http.site import Site
+from pepeunit.entrypoints.http.spool import Spool
 from pepeunit.entrypoints.http.swagger import SwaggerUi
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
@@ -47,9 +48,10 @@ def make_app(
     app = web.Application(middlewares=[around.observe, around.refuse])
     lists = lists or UnlimitedLists(site.limits.unlimited_lists_max)
     large_bodies = asyncio.Semaphore(site.limits.large_bodies_max)
+    spool = Spool(site.limits)
     routes = [route for door in doors for route in door.routes()]
     for route in routes:
-        serve = Endpoint(route, authenticate, lists, large_bodies, site, acts).serve
+        serve = Endpoint(route, authenticate, lists, large_bodies, spool, site, acts).serve
         for path in _both_forms(route, site):
             app.router.add_route(route.method, path, serve)
     _document(app, routes, site, version)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
-from attrs import frozen
+from attrs import define, field, frozen
 
 from pepeunit.codecs.bearer import presented_token
 from pepeunit.codecs.rest.json_text import dump
@@ -20,16 +20,20 @@ from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.entrypoints.http.event_response import EventResponse
+from pepeunit.entrypoints.http.gathering import PiecesResponse, answer_of
 from pepeunit.entrypoints.http.route import (
     SMALL_BODY_BYTES_MAX,
     Call,
     EventStream,
     File,
+    Pieces,
     Route,
+    SpooledUpload,
     Stream,
     Upload,
 )
 from pepeunit.entrypoints.http.site import Site, client_address
+from pepeunit.entrypoints.http.spool import BodyTooLarge, Spool
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
@@ -43,14 +47,7 @@ COLLECTIONS: Final = {
     "unit_nodes": "nodes",
 }
 """By the first words of a path: what the ``uuid`` in it is one of."""
-
-
-class BodyTooLarge(Exception):
-    """The body has more than ``bytes_max`` bytes."""
-
-    def __init__(self, bytes_max: int) -> None:
-        super().__init__(f"more than {bytes_max} bytes")
-        self.bytes_max = bytes_max
+JSON: Final = {"Content-Type": "application/json"}
 
 
 Authentication = Callable[[str | None], Awaitable[Agent]]
@@ -62,14 +59,31 @@ def asked_from(request: web.Request, site: Site) -> str:
     return client_address(request.remote or "", forwarded, site.trusted_proxies)
 
 
+@define
+class Body:
+    """The last answer and its bytes: a model is frozen, so the same one is written alike."""
+
+    answer: object = None
+    content: bytes = b"null"
+
+    def of(self, answer: object) -> bytes:
+        if answer is not self.answer:
+            self.content, self.answer = dump(answer), answer
+        return self.content
+
+
 @frozen
 class Endpoint:
+    """``body`` is for operations without parameters alone: it keeps what they answer."""
+
     route: Route
     authenticate: Authentication
     lists: UnlimitedLists
     large_bodies: asyncio.Semaphore
+    spool: Spool
     site: Site
     acts: RecordActs
+    body: Body = field(init=False, factory=Body, eq=False, repr=False)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         route = self.route
@@ -77,20 +91,37 @@ class Endpoint:
         if route.reads_token:
             agent = await self.authenticate(presented_token(request.headers))
         parts = await self._decode(request, agent)
+        async with self._spooled(request, agent) as spooled:
+            answer = await self._answer(request, agent, parts | spooled)
+        return self._respond(request, answer)
+
+    async def _answer(self, request: web.Request, agent: Agent, parts: dict[str, Any]) -> Any:
         query = parts.get("query")
         unlimited = isinstance(query, Paged) and query.is_unlimited
         address = asked_from(request, self.site)
         with self.lists.one_of(address) if unlimited else nullcontext():
-            async with self._act(agent, address, parts.get("path")):
-                answer = await route.operation(agent, **parts)
-        return self._respond(request, answer)
+            about = getattr(parts.get("path", query), "uuid", None)
+            async with self._act(agent, address, about):
+                answer = await self.route.operation(agent, **parts)
+                return await answer_of(answer) if isinstance(answer, Pieces) else answer
 
-    def _act(self, agent: Agent, address: str, path: object) -> AbstractAsyncContextManager[object]:
+    @asynccontextmanager
+    async def _spooled(
+        self, request: web.Request, agent: Agent
+    ) -> AsyncIterator[dict[str, SpooledUpload]]:
+        route = self.route
+        if not route.is_spooled or route.file_part is None:
+            yield {}
+            return
+        bytes_max = route.body_bytes_max or self.site.limits.spooled_bytes_max
+        async with self.spool.take(request, agent, route.file_part, bytes_max) as file:
+            yield {"file": SpooledUpload(file)}
+
+    def _act(self, agent: Agent, address: str, uuid: object) -> AbstractAsyncContextManager[object]:
         """Nothing is told of looks, except of an administrator's at private things."""
         route = self.route
         if not route.changes and not agent.is_admin:
             return nullcontext()
-        uuid = getattr(path, "uuid", None)
         words = "/".join(route.path.split("/")[1:3])
         collection = COLLECTIONS.get(words) or COLLECTIONS.get(route.tag)
         return self.acts(
@@ -106,7 +137,8 @@ class Endpoint:
         """Raises ``RequestInvalid`` with the violations of every part at once."""
         route = self.route
         content = b""
-        if route.wants_call or route.file_part or "body" in route.parts:
+        is_uploading = route.file_part is not None and not route.is_spooled
+        if (route.wants_call and not route.is_spooled) or is_uploading or "body" in route.parts:
             content = await self._content(request, agent)
         parts: dict[str, Any] = {}
         violations: list[Violation] = []
@@ -123,7 +155,7 @@ class Endpoint:
                         parts[place] = _read_body(request.content_type, content, declared)
             except RequestInvalid as invalid:
                 violations += invalid.violations
-        if route.file_part is not None:
+        if route.file_part is not None and not route.is_spooled:
             try:
                 content_type = request.headers.get("Content-Type", "")
                 parts["file"] = Upload(read_file_part(content_type, content, route.file_part))
@@ -172,6 +204,8 @@ class Endpoint:
             return _file_response(request, answer)
         if isinstance(answer, EventStream):
             return EventResponse(answer)
+        if isinstance(answer, Pieces):
+            return PiecesResponse(answer)
         if isinstance(answer, Stream):
             return web.Response(
                 body=answer.pieces,
@@ -184,9 +218,8 @@ class Endpoint:
             )
         if self.route.answer is NoneType:
             return web.Response(status=self.route.status)
-        return web.Response(
-            body=dump(answer), status=self.route.status, content_type="application/json"
-        )
+        body = dump(answer) if self.route.parts else self.body.of(answer)
+        return web.Response(body=body, status=self.route.status, headers=JSON)
 
 
 def _read_body(content_type: str, body: bytes, declared: type) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from attrs import frozen
 
@@ -31,14 +32,8 @@ class InstanceDoor:
     flags: FeatureFlagsModel
     telegram_link: str = ""
 
-    def routes(self) -> Sequence[Route]:
-        return (
-            Route.of("GET", "", self.describe, reads_token=False, outside_api=True),
-            Route.of("GET", "/metrics/", self.count),
-        )
-
-    async def describe(self, agent: Agent) -> InstanceModel:
-        """Version, links and features; also a health check."""
+    @cached_property
+    def _described(self) -> InstanceModel:
         link = self.facts.base_url
         app = link + self.facts.app_prefix
         return InstanceModel(
@@ -53,6 +48,16 @@ class InstanceDoor:
             telegram_bot=self.telegram_link,
             feature_flags=self.flags,
         )
+
+    def routes(self) -> Sequence[Route]:
+        return (
+            Route.of("GET", "", self.describe, reads_token=False, outside_api=True),
+            Route.of("GET", "/metrics/", self.count),
+        )
+
+    async def describe(self, agent: Agent) -> InstanceModel:
+        """Version, links and features; also a health check."""
+        return self._described
 
     async def count(self, agent: Agent) -> MetricsModel:
         """How many users, registries, repos, units, nodes and edges there are."""

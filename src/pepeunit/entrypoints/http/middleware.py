@@ -24,9 +24,10 @@ from pepeunit.codecs.rest.refusals import (
 )
 from pepeunit.codecs.rest.violations import PageOutOfRange, RequestInvalid
 from pepeunit.domain.errors import Refused, Unavailable
-from pepeunit.entrypoints.http.endpoint import BodyTooLarge, asked_from
+from pepeunit.entrypoints.http.endpoint import asked_from
 from pepeunit.entrypoints.http.meter import NO_ROUTE, RequestMeter
 from pepeunit.entrypoints.http.site import Site
+from pepeunit.entrypoints.http.spool import BodyTooLarge
 from pepeunit.usecases.access.unlimited_lists import TooManyLists
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import NoneType
-from typing import Any, Final, Protocol, get_type_hints
+from typing import Any, BinaryIO, Final, Protocol, get_type_hints
 
 import attrs
 from attrs import field, frozen
@@ -43,6 +43,22 @@ class Upload:
 
 
 @frozen
+class SpooledUpload:
+    """The file of such a request on disk, at its start; it is gone when the operation returns."""
+
+    file: BinaryIO
+
+
+@frozen
+class Pieces:
+    """A body of unknown size, made while it is sent. A short one is gathered first: then it has
+    its length, a digest as its ETag, and an error on the way is told by the status."""
+
+    pieces: AsyncGenerator[bytes]
+    media_type: str
+
+
+@frozen
 class Stream:
     """A body that is sent piece by piece; ``sha256`` is its digest in hexadecimal."""
 
@@ -70,8 +86,8 @@ class Route:
     ``body_bytes_max`` narrows the limit of the site, ``file_part`` names the part of an upload.
     ``changes``: calls are told of in the audit log; true for everything but GET unless said
     otherwise.
-    ``answer`` is the model, ``None`` for 204 without a body, :class:`File`, :class:`Stream` or
-    :class:`EventStream`.
+    ``answer`` is the model, ``None`` for 204 without a body, :class:`File`, :class:`Stream`,
+    :class:`Pieces` or :class:`EventStream`.
     """
 
     method: str
@@ -90,6 +106,7 @@ class Route:
     body_bytes_max: int | None
     file_part: str | None
     changes: bool
+    is_spooled: bool
 
     @classmethod
     def of(
@@ -109,7 +126,8 @@ class Route:
         """Read the types from the operation's signature.
 
         Its first parameter is ``agent``; ``path``, ``query``, ``body``, ``file`` and ``call`` are
-        passed by name when declared; ``file`` is an :class:`Upload`, the part ``file_part``. The
+        passed by name when declared; ``file`` is an :class:`Upload` or a :class:`SpooledUpload` of
+        the part ``file_part``. The
         docstring gives summary and notes. Raises ``TypeError`` for any other parameter and for
         parts that are not attrs classes.
         """
@@ -117,7 +135,8 @@ class Route:
         answer = hints.pop("return")
         hints.pop("agent")
         wants_call = hints.pop("call", None) is not None
-        wants_file = hints.pop("file", None) is Upload
+        file = hints.pop("file", None)
+        wants_file = file in (Upload, SpooledUpload)
         if wants_file and "body" in hints:
             raise TypeError(f"{operation.__qualname__}: a request has one body")
         for name, declared in hints.items():
@@ -141,6 +160,7 @@ class Route:
             body_bytes_max=body_bytes_max,
             file_part=file_part if wants_file else None,
             changes=method != "GET" if changes is None else changes,
+            is_spooled=file is SpooledUpload,
         )
 
     @property

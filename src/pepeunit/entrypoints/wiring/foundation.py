@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.settings import Settings
+from pepeunit.entrypoints.wiring.pipe_forms import forms_of
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.access.quotas import Quotas
 from pepeunit.usecases.audit.read_audit import ListAudit, PurgeAudit
@@ -17,6 +18,7 @@ from pepeunit.usecases.live.hub import Hub
 from pepeunit.usecases.live.load import LoadEvents
 from pepeunit.usecases.live.tap import TapMessages
 from pepeunit.usecases.live.watch import WatchLive
+from pepeunit.usecases.pipes.rules import PipeRules
 
 One = providers.Singleton
 KIB = 1024
@@ -48,7 +50,15 @@ class Foundation(containers.DeclarativeContainer):
     sessions = ports.sessions
     publisher = ports.publisher
     logs = ports.logs
+    series_writer = ports.series_writer
+    series_reader = ports.series_reader
+    series_admin = ports.series_admin
+    copy_series = ports.copy_series
     domain = facts.provided.domain
+    pipe_forms = One(forms_of, settings)
+    pipe_rules = One(
+        PipeRules, forms=pipe_forms, is_enabled=settings.provided.features.datapipe_enable
+    )
     state_seconds = settings.provided.devices.state_send_interval_seconds
     sync_wait_seconds = settings.provided.git.sync_wait_seconds
     authenticate = One(

@@ -6,6 +6,7 @@ from dependency_injector import providers
 
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB, Foundation
+from pepeunit.entrypoints.wiring.pipe_forms import default_pipe
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
 from pepeunit.usecases.registries.firmware import AnnounceFirmware, FetchFirmware
@@ -75,7 +76,12 @@ class ProgramUseCases(Foundation):
         mirrors=Foundation.mirrors,
         topic_symbols=Foundation.settings.provided.people.topic_symbols,
     )
-    builder = One(Builder, clock=Foundation.clock, new_uuid=Foundation.new_uuid)
+    builder = One(
+        Builder,
+        clock=Foundation.clock,
+        new_uuid=Foundation.new_uuid,
+        default_pipe=providers.Callable(default_pipe, Foundation.settings),
+    )
     settle_commands = One(SettleCommands, database=Foundation.database, clock=Foundation.clock)
     drain = One(
         DrainOutbox,

@@ -111,7 +111,7 @@ def _able(user: User | None) -> User:
 
 
 async def _user(rows: Collections, claims: UserClaims) -> Agent:
-    user = _able(await rows.users.get(claims.uuid))
+    user = _able(await rows.users.recall(claims.uuid))
     is_kept = claims.token_id is not None and claims.token_id == user.kept_token_id
     if claims.generation != user.token_generation and not is_kept:
         raise Unauthenticated("token is revoked")
@@ -122,7 +122,7 @@ async def _unit(rows: Collections, claims: UnitClaims, now: datetime) -> Unit:
     unit = await rows.units.get(claims.uuid)
     if unit is None:
         raise Unauthenticated("agent is blocked or not found")
-    creator = await rows.users.get(unit.creator_uuid)
+    creator = await rows.users.recall(unit.creator_uuid)
     if creator is None or creator.status is UserStatus.BLOCKED:
         raise Unauthenticated("agent is blocked or not found")
     if not unit.accepts_token(claims.generation, now):

@@ -37,6 +37,7 @@ KINDS: Final = {
     "repos": "Repo",
     "units": "Unit",
     "nodes": "UnitNode",
+    "pipes": "UnitNode",
     "edges": "UnitNodeEdge",
     "invites": "Invite",
     "api_tokens": "ApiToken",
@@ -44,7 +45,7 @@ KINDS: Final = {
 }
 """Collection to the word people know; the first one that changed is what an act was about."""
 UNWATCHED: Final = frozenset({"audit"})
-WRITES: Final = ("add", "put", "delete", "hand_over")
+WRITES: Final = ("add", "put", "delete", "hand_over", "renew")
 DATA: Final = frozenset({"outbox", "rollouts"})
 """What follows from other changes; alone it is only worth a row when somebody asked for it."""
 PLATFORM_VERB: Final = "platform"

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from uuid import UUID
 
 from attrs import evolve, frozen
 
 from pepeunit.domain.access.agent import Agent
-from pepeunit.domain.errors import Invalid
+from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.domain.ids import UnitId
 from pepeunit.domain.messaging.command import CommandKind
-from pepeunit.domain.messaging.sample import RawSample
+from pepeunit.domain.messaging.record import LogRow, SampleRecord
 from pepeunit.domain.messaging.topic import BaseTopic, NodeTopic, ParsedTopic
 from pepeunit.domain.registries.version import Sha
-from pepeunit.domain.units.log import read_logs
+from pepeunit.domain.units.log import UnitLog, read_logs
 from pepeunit.domain.units.state import is_due, read_state
 from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
-from pepeunit.ports.logs import Logs
 from pepeunit.usecases.live.hub import Hub
 from pepeunit.usecases.live.tap import TapMessages
 from pepeunit.usecases.samples.ingest import Ingest
@@ -86,27 +86,37 @@ class ReceiveMessages:
 
     ingest: Ingest
     store_state: StoreState
-    logs: Logs
     clock: Clock
     log_seconds: float
     tap: TapMessages = TapMessages(Hub())  # noqa: RUF009 where nobody can watch
 
     async def __call__(self, messages: Sequence[Inbound]) -> None:
-        """Raises ``Unavailable`` when a store does not take them; then none is acknowledged."""
+        """Raises ``Unavailable`` when a store does not take them; then none is acknowledged.
+
+        Samples of QoS 0 owe no acknowledgement: they may be dropped, and are counted, when the
+        journal is full or the stores are too slow.
+        """
         received_ms = int(self.clock().timestamp() * 1000)
-        samples = [
-            RawSample(topic.node, received_ms, payload)
-            for topic, payload, _, _ in messages
-            if isinstance(topic, NodeTopic) and topic.has_suffix
-        ]
-        if samples:
-            await self.ingest.accept(samples)
+        if self.ingest.sheds_qos_0:
+            await self._without_qos_0(messages, received_ms)
+        else:
+            samples = _samples(messages, qos_min=0)
+            try:
+                if samples:
+                    await self.ingest.accept(SampleRecord(received_ms, samples))
+            except Unavailable:
+                await self._without_qos_0(messages, received_ms)
         self.tap.values(messages, received_ms)
-        if len(samples) == len(messages):
-            return
         for topic, payload, _, _ in messages:
             if isinstance(topic, BaseTopic):
                 await self._report(topic, payload)
+
+    async def _without_qos_0(self, messages: Sequence[Inbound], received_ms: int) -> None:
+        samples = _samples(messages, qos_min=1)
+        if samples:
+            await self.ingest.accept(SampleRecord(received_ms, samples))
+        kept = sum(map(len, samples.values()))
+        self.ingest.shed(sum(map(len, _samples(messages, qos_min=0).values())) - kept)
 
     async def _report(self, topic: BaseTopic, payload: bytes) -> None:
         if topic.word == STATE_WORD:
@@ -120,5 +130,28 @@ class ReceiveMessages:
             if bad:
                 log.info("%d malformed log entries of unit %s dropped", bad, topic.unit)
             if entries:
-                await self.logs.append(entries)
+                await self.ingest.accept_logs([_log_row(entry) for entry in entries])
                 self.tap.logs(entries)
+
+
+def _samples(messages: Sequence[Inbound], qos_min: int) -> dict[UUID, list[bytes]]:
+    """Payloads by node, in the order they came."""
+    found: dict[UUID, list[bytes]] = {}
+    for topic, payload, qos, _ in messages:
+        if qos >= qos_min and isinstance(topic, NodeTopic) and topic.has_suffix:
+            node = topic.node
+            if node in found:
+                found[node].append(payload)
+            else:
+                found[node] = [payload]
+    return found
+
+
+def _log_row(entry: UnitLog) -> LogRow:
+    return (
+        entry.unit_uuid,
+        entry.level.value,
+        entry.text,
+        int(entry.create_datetime.timestamp() * 1000),
+        int(entry.expiration_datetime.timestamp() * 1000),
+    )

@@ -12,6 +12,7 @@ from pepeunit.domain.ids import NodeId
 from pepeunit.domain.nodes.node import Node, setting_violations
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
+from pepeunit.ports.pipeline import Pipeline
 from pepeunit.ports.sessions import Sessions
 from pepeunit.usecases.access.gates import node_for
 
@@ -30,10 +31,13 @@ class NodeChanges:
 class EditNode:
     database: Database
     sessions: Sessions
+    pipeline: Pipeline
     clock: Clock
 
     async def __call__(self, agent: Agent, uuid: NodeId, changes: NodeChanges) -> Node:
-        """Raises ``Invalid``: topic node for settings, topic entity for a visibility wider than
+        """A pipe that is switched on or off does so before this returns, when a pipeline runs.
+
+        Raises ``Invalid``: topic node for settings, topic entity for a visibility wider than
         the unit's."""
         require_kind(agent, AgentKind.USER)
         async with self.database.begin() as tx:
@@ -49,7 +53,13 @@ class EditNode:
                     [("visibility_level", f"the unit is {unit.visibility_level.value}")],
                     Topic.ENTITY,
                 )
+            has_switched = node.is_data_pipe_active != before.is_data_pipe_active
+            if has_switched:
+                node = node.with_pipe_status()
             await tx.nodes.put([node])
+            setting = await tx.pipes.setting(uuid) if has_switched else None
+        if setting is not None:
+            await self.pipeline.applied(setting.version)
         if (before.visibility_level, before.is_rewritable_input) != (
             node.visibility_level,
             node.is_rewritable_input,

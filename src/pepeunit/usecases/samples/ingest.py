@@ -1,133 +1,167 @@
-"""Keep the newest value of every node (spec devices.md 8; rulings 27, 31, 32).
+"""From an acknowledged message to a stored row (spec datapipe.md 4, 5, 11; rulings 27, 31-35).
 
-A batch is durable when :meth:`Ingest.accept` returns. Storing happens behind it: the newest value
-per node gathers in memory and is written in one statement per flush; only then is the journal
-released, so a crash replays what was not yet written.
+A batch is durable when :meth:`Ingest.accept` returns. Behind it, in the journal's order, every
+message runs through the pipe of its node; rows are written by one lane for each store, and a
+checkpoint says from where a restart has to begin. Everything after the checkpoint is run again
+with its original receive time and gives the same rows with the same identity.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import NodeId
-from pepeunit.domain.messaging.sample import RawSample
-from pepeunit.ports.database import Database
-from pepeunit.ports.journal import Journal, PackSamples, UnpackSamples
+from pepeunit.domain.messaging.record import LogRecord, LogRow, Record, SampleRecord
+from pepeunit.domain.pipes.drops import REASONS
+from pepeunit.ports.leases import Leases
+from pepeunit.usecases.samples.admission import Admission
+from pepeunit.usecases.samples.counters import PipeCounters
+from pepeunit.usecases.samples.ingest_parts import IngestParts
+from pepeunit.usecases.samples.intake import Intake
+from pepeunit.usecases.samples.tenure import LeaseInDoubt, Tenure
 
 log = logging.getLogger(__name__)
 
-FLUSH_RETRY_SECONDS = 2.0
-REPLAY_FLUSH_NODES = 10_000
+LEASE: Final = "pipeline"
+LEASE_RETRY_SECONDS: Final = 1.0
+APPLIED_SECONDS: Final = 1.0
+READY_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 0.05
+ROOM_LOOK_SECONDS: Final = 0.25
 
 
 class Ingest:
-    """One per process that receives samples; ``flush_seconds`` is the longest a value waits."""
+    """One per process that receives samples; implements
+    :class:`~pepeunit.ports.pipeline.Pipeline`. Rows are written while :meth:`run` runs and the
+    lease is held; samples are accepted at any time."""
 
-    def __init__(
-        self,
-        database: Database,
-        journal: Journal,
-        pack: PackSamples,
-        unpack: UnpackSamples,
-        flush_seconds: float,
-        *,
-        retry_seconds: float = FLUSH_RETRY_SECONDS,
-    ) -> None:
-        self._database = database
-        self._journal = journal
-        self._pack = pack
-        self._unpack = unpack
-        self._flush_seconds = flush_seconds
-        self._retry_seconds = retry_seconds
-        self._newest: dict[UUID, tuple[int, bytes]] = {}
-        self._position = 0
-        self._appending: dict[object, int] = {}
-        self._flushing = asyncio.Lock()
-        self.accepted = 0
-        self.undecodable = 0
+    def __init__(self, parts: IngestParts, leases: Leases) -> None:
+        self._parts = parts
+        self._limits = parts.limits
+        self._leases = leases
+        self.counters = PipeCounters()
+        self.intake = Intake(parts.journal, parts.codec, parts.limits.queue_bytes_max)
+        self._admission = Admission(self.intake, parts.limits)
+        self.tenure: Tenure | None = None
+        """What runs now; None while the lease is somebody else's."""
+        self._is_waiting = False
+        """For a lease that somebody else holds."""
 
-    async def accept(self, samples: Sequence[RawSample]) -> None:
-        """Durable when this returns. Raises ``Unavailable`` when the journal refuses."""
-        turn = object()
-        self._appending[turn] = self._position
-        try:
-            position = await self._journal.append([self._pack(samples)])
-            self._gather(samples)
-        finally:
-            del self._appending[turn]
-        self._position = max(self._position, position)
-        self.accepted += len(samples)
+    # the way in
 
-    def _gather(self, samples: Sequence[RawSample]) -> None:
-        newest = self._newest
-        for node, received, payload in samples:
-            known = newest.get(node)
-            if known is None or received >= known[0]:
-                newest[node] = (received, payload)
+    @property
+    def sheds_qos_0(self) -> bool:
+        """Whether samples of QoS 0 are to be dropped now, and counted by :meth:`shed`."""
+        return self._admission.sheds_qos_0
 
-    async def replay(self) -> int:
-        """Gather what a previous run journalled but did not store; how many samples."""
-        count = 0
-        async for position, record in self._journal.read(self._journal.released):
+    def shed(self, count: int) -> None:
+        """Samples of QoS 0 were dropped for want of room."""
+        self.counters.shed += count
+
+    async def accept(self, record: SampleRecord) -> None:
+        """Durable when this returns. Raises ``Unavailable`` when the journal refuses; one that
+        is full is given a while to be emptied first."""
+        await self._append(record)
+        self.counters.received += record.sample_count
+
+    async def accept_logs(self, rows: Sequence[LogRow]) -> None:
+        """As :meth:`accept`, for what devices log."""
+        await self._append(LogRecord(rows))
+
+    async def _append(self, record: Record) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.room_seconds
+        while True:
             try:
-                samples = self._unpack(record)
-            except ValueError:
-                log.exception("journal record before %d cannot be read", position)
-                continue
-            self._gather(samples)
-            self._position = position
-            count += len(samples)
-            if len(self._newest) >= REPLAY_FLUSH_NODES:
-                await self.flush()
-        await self.flush()
-        return count
-
-    async def flush(self) -> None:
-        """Write the gathered values and release the journal. Raises ``Unavailable``."""
-        async with self._flushing:
-            newest, self._newest = self._newest, {}
-            gathered = min(self._appending.values(), default=self._position)
-            if newest:
-                try:
-                    async with self._database.begin() as tx:
-                        await tx.nodes.store_states(self._rows(newest))
-                except BaseException:  # also when cancelled: a later flush must not release them
-                    self._take_back(newest)
+                return await self.intake.append(record)
+            except Unavailable:
+                if not self._admission.is_full or loop.time() >= deadline:
                     raise
-            if gathered > self._journal.released:
-                await self._journal.release(gathered)
+                await asyncio.sleep(ROOM_LOOK_SECONDS)
 
-    def _take_back(self, unstored: dict[UUID, tuple[int, bytes]]) -> None:
-        arrived, self._newest = self._newest, unstored
-        self._gather([RawSample(node, *value) for node, value in arrived.items()])
-
-    def _rows(self, newest: dict[UUID, tuple[int, bytes]]) -> list[tuple[NodeId, str, datetime]]:
-        rows = []
-        for node, (received, payload) in newest.items():
-            try:
-                text = payload.decode()
-            except UnicodeDecodeError:
-                text = "\0"
-            if "\0" in text:
-                self.undecodable += 1
-                continue
-            rows.append((NodeId(node), text, datetime.fromtimestamp(received / 1000, UTC)))
-        return rows
+    # behind it
 
     async def run(self) -> None:
-        """Flush for ever; a store that is down is tried again."""
+        """Run the pipes whenever the lease is ours, until cancelled."""
         while True:
-            await asyncio.sleep(self._flush_seconds)
             try:
-                await self.flush()
+                async with self._leases.hold(LEASE) as is_ours:
+                    if is_ours:
+                        self._is_waiting = False
+                        await self._run_tenure()
+                    elif not self._is_waiting:
+                        self._is_waiting = True
+                        log.warning("another process runs the pipes: samples wait here")
+            except LeaseInDoubt:
+                log.warning("the pipes begin again at the last checkpoint: the lease was in doubt")
+                continue
             except Unavailable as outage:
-                log.warning("values wait in the journal: %s", outage)
-                await asyncio.sleep(self._retry_seconds)
+                log.warning("pipes do not run: %s", outage)
             except Exception:
-                log.exception("values wait in the journal")
-                await asyncio.sleep(self._retry_seconds)
+                log.exception("the pipes begin again at the last checkpoint")
+            await asyncio.sleep(LEASE_RETRY_SECONDS)
+
+    async def _run_tenure(self) -> None:
+        tenure = await Tenure.begin(self._parts, self.intake, self.counters)
+        self.tenure = tenure
+        self._admission.lanes = tenure.lanes
+        try:
+            await tenure.run()
+        finally:
+            self.tenure = None
+            self._admission.lanes = ()
+
+    async def ready(self, seconds: float = READY_SECONDS) -> bool:
+        """Wait until all pipes are in force, or the lease is somebody else's; then for what an
+        earlier run left to be stored, so many seconds. False when the rest follows behind.
+
+        A sample that comes before the pipes are known is ignored for ever: let none in before.
+        """
+        while True:
+            tenure = self.tenure
+            if self._is_waiting or (tenure is not None and tenure.follow.is_current.is_set()):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while loop.time() < deadline:
+            if self.tenure is not None and self.tenure.is_settled:
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
+
+    async def stop(self) -> bool:
+        """After the last sample: everything goes through the pipes and to the stores or the
+        spool, and the checkpoint is written. False when that took too long."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.stop_seconds
+        while not self._is_waiting and (left := deadline - loop.time()) > 0:
+            if self.tenure is not None and await self.tenure.finish(left):
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
+
+    # the running pipeline, as others see it
+
+    async def applied(self, version: int) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + APPLIED_SECONDS
+        while (tenure := self.tenure) is None or tenure.follow.version < version:
+            if loop.time() >= deadline:
+                return False
+            if tenure is not None:
+                tenure.follow.ask()
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
+
+    async def drops(self, node: NodeId) -> Mapping[str, int]:
+        running = self.tenure.in_force.nodes.get(node) if self.tenure is not None else None
+        if running is None:
+            return dict.fromkeys(("accepted", *REASONS), 0)
+        dropped = running.memory.dropped or [0] * len(REASONS)
+        accepted = running.received - sum(dropped)
+        return {"accepted": accepted, **dict(zip(REASONS, dropped, strict=True))}

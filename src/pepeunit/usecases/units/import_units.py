@@ -24,6 +24,7 @@ from pepeunit.ports.database import Collections, Database, Transaction
 from pepeunit.ports.identifiers import NewUuid
 from pepeunit.usecases.access.gates import repo_for
 from pepeunit.usecases.nodes.link import EDGES_LOCK
+from pepeunit.usecases.pipes.rules import PipeForms
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitSettings
 from pepeunit.usecases.updates.programs import Program
 
@@ -50,6 +51,7 @@ class ImportUnits:
     database: Database
     create_unit: CreateUnit
     new_uuid: NewUuid
+    forms: PipeForms
 
     async def __call__(
         self, agent: Agent, batch: Batch, known: Sequence[Violation] = (), *, dry_run: bool
@@ -92,6 +94,7 @@ class ImportUnits:
             try:
                 program = await self._program(rows, agent, unit, programs)
                 wrong += _node_violations(draft, program)
+                wrong += self._pipe_violations(draft)
                 if not wrong:
                     found.units.append((draft, unit, program))
             except Refused as refusal:
@@ -126,11 +129,33 @@ class ImportUnits:
         found = await tx.nodes.of_unit(unit.uuid)
         await tx.nodes.put(
             [
-                _with_settings(node, wanted[node.type, node.topic_name])
+                self._with_settings(node, wanted[node.type, node.topic_name])
                 for node in found
                 if (node.type, node.topic_name) in wanted
             ]
         )
+
+    def _with_settings(self, node: Node, draft: NodeDraft) -> Node:
+        config = draft.data_pipe_yml
+        return evolve(
+            node,
+            visibility_level=draft.visibility_level,
+            is_rewritable_input=draft.is_rewritable_input,
+            max_connections=draft.max_connections,
+            is_data_pipe_active=draft.is_data_pipe_active,
+            data_pipe_yml=self.forms.dump(self.forms.load(config)) if config else None,
+        ).with_pipe_status()
+
+    def _pipe_violations(self, draft: UnitDraft) -> Iterable[Violation]:
+        """By the rules of an uploaded config (spec datapipe.md 3)."""
+        for index, node in enumerate(draft.nodes):
+            try:
+                if node.data_pipe_yml:
+                    self.forms.load(node.data_pipe_yml)
+            except Invalid as invalid:
+                place = f"{draft.place}.nodes[{index}].data_pipe_yml"
+                for path, text in invalid.violations:
+                    yield f"{place}.{path}" if path else place, text
 
     async def _link(
         self, tx: Transaction, edges: Sequence[EdgeDraft], units: dict[str, Unit]
@@ -167,17 +192,6 @@ def _told(place: str, refusal: Refused) -> list[Violation]:
     if isinstance(refusal, Invalid):
         return [(f"{place}, {path}" if path else place, text) for path, text in refusal.violations]
     return [(place, refusal.message)]
-
-
-def _with_settings(node: Node, draft: NodeDraft) -> Node:
-    return evolve(
-        node,
-        visibility_level=draft.visibility_level,
-        is_rewritable_input=draft.is_rewritable_input,
-        max_connections=draft.max_connections,
-        is_data_pipe_active=draft.is_data_pipe_active,
-        data_pipe_yml=draft.data_pipe_yml,
-    )
 
 
 def _node_violations(draft: UnitDraft, program: Program) -> Iterable[Violation]:

@@ -26,6 +26,8 @@ class Builder:
 
     clock: Clock
     new_uuid: NewUuid
+    default_pipe: str | None = None
+    """The stored config that new nodes with the suffix start with (spec datapipe.md 1)."""
 
     async def build(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
         """The unit on the program's version, its nodes reconciled, everything stored.
@@ -94,7 +96,7 @@ class Builder:
         return PendingCommand(CommandId(self.new_uuid()), unit, kind, payload, self.clock())
 
     def _node(self, unit: Unit, kind: NodeType, name: str, now: datetime) -> Node:
-        return Node(
+        node = Node(
             uuid=NodeId(self.new_uuid()),
             type=kind,
             topic_name=name,
@@ -104,6 +106,10 @@ class Builder:
             create_datetime=now,
             last_update_datetime=now,
         )
+        if self.default_pipe is None or not node.can_have_pipe:
+            return node
+        piped = evolve(node, is_data_pipe_active=True, data_pipe_yml=self.default_pipe)
+        return piped.with_pipe_status()
 
     def _grants(self, node: Node) -> tuple[Permission, Permission]:
         def grant(agent: UUID, kind: PermissionEntity) -> Permission:

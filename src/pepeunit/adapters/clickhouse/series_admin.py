@@ -1,0 +1,58 @@
+"""Which series ClickHouse has, and ridding it of those nobody can read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence, Set
+from typing import Any, Final
+from uuid import UUID
+
+from attrs import frozen
+
+from pepeunit.adapters.clickhouse.connections import ClickHouse
+from pepeunit.adapters.clickhouse.tables import SERIES_TABLES
+
+DELETE_SERIES_MAX: Final = 200
+"""Series named in one statement."""
+
+
+@frozen
+class ClickHouseSeriesAdmin:
+    """Implements :class:`~pepeunit.ports.series_admin.SeriesAdmin`."""
+
+    store: ClickHouse
+
+    async def known(self) -> Set[tuple[UUID, int]]:
+        tables = " UNION DISTINCT ".join(
+            f"SELECT DISTINCT unit_node_uuid, generation FROM {table.name}"
+            for table in SERIES_TABLES
+        )
+
+        def work(client: Any) -> Set[tuple[UUID, int]]:
+            return set(map(tuple, client.query(tables).result_rows))
+
+        return await self.store.read(work)
+
+    async def delete(self, series: Collection[tuple[UUID, int]]) -> None:
+        """Marks the rows; merges free the space."""
+        chosen = sorted(series)
+        for start in range(0, len(chosen), DELETE_SERIES_MAX):
+            await self._delete(chosen[start : start + DELETE_SERIES_MAX])
+
+    async def _delete(self, series: Sequence[tuple[UUID, int]]) -> None:
+        condition = " OR ".join(
+            f"(unit_node_uuid = {{node_{n}:UUID}} AND generation = {{generation_{n}:UInt64}})"
+            for n in range(len(series))
+        )
+        values: dict[str, Any] = {}
+        for number, (node, generation) in enumerate(series):
+            values |= {f"node_{number}": str(node), f"generation_{number}": generation}
+
+        def work(client: Any) -> None:
+            for table in SERIES_TABLES:
+                statement = f"DELETE FROM {table.name} WHERE {condition}"
+                client.command(statement, parameters=values)
+
+        await self.store.write(work)
+
+    async def check(self) -> None:
+        await self.store.read(lambda client: client.command("SELECT 1"))

@@ -1,0 +1,118 @@
+"""Journal records and spooled rows as bytes.
+
+::
+
+    u8 1 | i64 received ms | u32 nodes | nodes x (16 bytes node | u32 count)
+         | u32 length of every payload | payloads                    samples
+    u8 2 | JSON rows                                                 control
+    u8 3 | JSON rows                                                 logs
+
+Rows in JSON are arrays whose first member is a uuid.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any, Final, cast
+from uuid import UUID
+
+import orjson
+
+from pepeunit.domain.messaging.record import ControlRecord, LogRecord, Record, SampleRecord
+from pepeunit.domain.pipes.memory import MemoryDump
+
+SAMPLES: Final = 1
+CONTROL: Final = 2
+LOGS: Final = 3
+_HEAD: Final = struct.Struct("<BqI")
+_NODE: Final = struct.Struct("<16sI")
+_MEMORY: Final = json.JSONEncoder(separators=(",", ":"))
+
+
+def pack_record(record: Record) -> bytes:
+    """One journal record."""
+    if isinstance(record, SampleRecord):
+        return _packed_samples(record)
+    form = CONTROL if isinstance(record, ControlRecord) else LOGS
+    return bytes((form,)) + orjson.dumps(record.rows)
+
+
+def _packed_samples(record: SampleRecord) -> bytes:
+    groups = record.payloads
+    node = _NODE.pack
+    heads = [node(uuid.bytes, len(payloads)) for uuid, payloads in groups.items()]
+    payloads = [payload for group in groups.values() for payload in group]
+    lengths = struct.pack(f"<{len(payloads)}I", *map(len, payloads))
+    head = _HEAD.pack(SAMPLES, record.received_ms, len(heads))
+    return b"".join((head, *heads, lengths, *payloads))
+
+
+def unpack_record(packed: bytes) -> Record:
+    """The record again. Raises ``ValueError`` for bytes that are none."""
+    form = packed[0] if packed else 0
+    if form == SAMPLES:
+        try:
+            return _samples(packed)
+        except struct.error:
+            raise ValueError("a journal record of samples that is cut off") from None
+    if form == CONTROL:
+        return ControlRecord(_rows(orjson.loads(packed[1:])))
+    if form == LOGS:
+        return LogRecord(_rows(orjson.loads(packed[1:])))
+    raise ValueError(f"a journal record of unknown form {form}")
+
+
+def _samples(record: bytes) -> SampleRecord:
+    _, received_ms, node_count = _HEAD.unpack_from(record)
+    at = _HEAD.size + node_count * _NODE.size
+    heads = list(_NODE.iter_unpack(record[_HEAD.size : at]))
+    count = sum(size for _, size in heads)
+    lengths = struct.unpack_from(f"<{count}I", record, at)
+    ends = list(accumulate(lengths, initial=at + 4 * count))
+    if len(heads) != node_count or ends[-1] != len(record):
+        raise ValueError("a journal record of samples with a wrong length")
+    payloads = [record[begin:end] for begin, end in pairwise(ends)]
+    groups = {}
+    at = 0
+    for node, size in heads:
+        groups[UUID(bytes=node)] = payloads[at : at + size]
+        at += size
+    return SampleRecord(received_ms, groups)
+
+
+def pack_tables(tables: Sequence[Sequence[Any]]) -> bytes:
+    """Rows of any tables."""
+    return orjson.dumps(tables)
+
+
+def unpack_tables(packed: bytes) -> tuple[list[Any], ...]:
+    """The rows again. Raises ``ValueError`` for bytes that are none."""
+    return tuple(_rows(rows) for rows in orjson.loads(packed))
+
+
+def pack_memory(dump: MemoryDump) -> bytes:
+    """What a pipe remembers of a node."""
+    # not orjson: it knows no infinities, and each of its results leaves a hole of a kilobyte
+    # in memory, while tens of thousands of these are kept at a time
+    return _MEMORY.encode(dump).encode()
+
+
+def unpack_memory(packed: bytes) -> MemoryDump:
+    """The memory again. Raises ``ValueError`` for bytes that are none."""
+    last_ms, last_value, seq, window_seq, windows, closed = json.loads(packed)
+    opened: Any = tuple(tuple(window) for window in windows)
+    return last_ms, last_value, seq, window_seq, opened, cast("Any", tuple(closed))
+
+
+def _rows(rows: Any) -> list[Any]:
+    known: dict[str, UUID] = {}
+    found = []
+    for text, *values in rows:
+        uuid = known.get(text)
+        if uuid is None:
+            uuid = known[text] = UUID(text)
+        found.append((uuid, *values))
+    return found

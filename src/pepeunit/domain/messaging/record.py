@@ -1,0 +1,69 @@
+"""What the journal holds, in the order it came (rulings 27, 31).
+
+Rows are plain tuples with the uuid first: they are made and read by the hundred thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+from attrs import frozen
+
+ControlRow = tuple[UUID, str | None, int, int, int]
+"""``(node, config text or None, generation, first seq, version)``: a pipe setting that rules the
+samples behind it."""
+
+LogRow = tuple[UUID, str, str, int, int]
+"""``(unit, level, text, created_ms, expires_ms)``"""
+
+
+@frozen
+class SampleRecord:
+    """What devices published on topics of nodes, received at one moment (UTC epoch
+    milliseconds); the payloads of a node in the order they came."""
+
+    received_ms: int
+    payloads: Mapping[UUID, Sequence[bytes]]
+
+    @property
+    def sample_count(self) -> int:
+        return sum(map(len, self.payloads.values()))
+
+    @property
+    def payload_bytes(self) -> int:
+        return sum(sum(map(len, payloads)) for payloads in self.payloads.values())
+
+    def parts(self, bytes_max: int) -> Iterator[SampleRecord]:
+        """The same samples in records of at most so many bytes of payload, unless one payload
+        is longer; in order for each node."""
+        if self.payload_bytes <= bytes_max:
+            yield self
+            return
+        some: dict[UUID, list[bytes]] = {}
+        size = 0
+        for node, payloads in self.payloads.items():
+            for payload in payloads:
+                if some and size + len(payload) > bytes_max:
+                    yield SampleRecord(self.received_ms, some)
+                    some, size = {}, 0
+                some.setdefault(node, []).append(payload)
+                size += len(payload)
+        yield SampleRecord(self.received_ms, some)
+
+
+@frozen
+class ControlRecord:
+    """Pipe settings that changed; later samples meet them, earlier ones do not."""
+
+    rows: Sequence[ControlRow]
+
+
+@frozen
+class LogRecord:
+    """What devices logged."""
+
+    rows: Sequence[LogRow]
+
+
+Record = SampleRecord | ControlRecord | LogRecord

@@ -1,0 +1,201 @@
+"""What a pipe keeps of one node between messages.
+
+One flat object per node: with tens of thousands of nodes in random order the time goes into
+fetching memory, so the window written to last lives here and only others are objects of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from pepeunit.domain.pipes.compiled import CompiledPipe
+from pepeunit.domain.pipes.config import AggregationFunction
+from pepeunit.domain.pipes.drops import Drop, Drops, no_drops
+from pepeunit.domain.pipes.rows import Rows
+from pepeunit.domain.pipes.windows import Window, WindowDump, WindowKey, WindowRule, window_rule
+
+NEVER: Final = -(1 << 62)
+"""As a time: longer ago than any rate asks for."""
+NOT_DUE: Final = 1 << 62
+NO_NODE: Final = UUID(int=0)
+
+MemoryDump = tuple[
+    int, str | float | None, int, int, tuple[WindowDump, ...], WindowDump | tuple[()]
+]
+"""``(last_ms, last_value, seq, window_seq, windows, closed)``"""
+
+
+class NodeMemory:
+    """A node at its pipe.
+
+    ``compiled`` is None while the pipe is not active; ``generation`` is that of the node's series;
+    ``dropped`` counts its drops by reason, None while there were none. None of these is dumped.
+
+    ``last_ms`` and ``last_value`` are of the last accepted message: a float for Number, a text for
+    Text. ``seq`` counts the NRecords rows of the series, ``window_seq`` its TimeWindow rows: each
+    without gaps, whatever the policy was in between. ``due_ms`` is when the first open window
+    ends. ``rule`` to ``rest`` are the window written to last (see
+    :class:`~pepeunit.domain.pipes.windows.Window`), with ``rule`` None where there is none;
+    ``others`` are the other open windows, ``closed`` is the one that closed last: when the clock
+    steps back, messages go on where it ended and its row is replaced (spec datapipe.md 5).
+    """
+
+    __slots__ = (
+        *("compiled", "dropped", "generation", "node"),
+        *("closed", "due_ms", "last_ms", "last_value", "others", "seq", "window_seq"),
+        *("count", "end_ms", "rest", "rule", "start_ms", "total"),
+    )
+
+    def __init__(
+        self, node: UUID = NO_NODE, generation: int = 0, compiled: CompiledPipe | None = None
+    ) -> None:
+        self.node = node
+        self.generation = generation
+        self.compiled = compiled
+        self.dropped: Drops | None = None
+        self.last_ms = NEVER
+        self.last_value: str | float | None = None
+        self.seq = self.window_seq = 0
+        self.closed: WindowDump | tuple[()] = ()
+        self.others: dict[WindowKey, Window] | None = None
+        self.rule: WindowRule | None = None
+        self.due_ms = NOT_DUE
+        self._forget_windows()
+
+    @property
+    def has_windows(self) -> bool:
+        return self.due_ms != NOT_DUE
+
+    def drop(self, reason: Drop) -> None:
+        if self.dropped is None:
+            self.dropped = no_drops()
+        self.dropped[reason] += 1
+
+    def turn_to(self, time_ms: int, rule: WindowRule) -> None:
+        """Make the window of a time the one written to, opened if need be."""
+        self._put_aside()
+        key, self.end_ms = rule.bounds_at(time_ms)
+        self.start_ms = key[0]
+        self.rule = rule
+        window = self.others.pop(key, None) if self.others else None
+        if window is not None:
+            self.count, self.total, self.rest = window.count, window.total, window.rest
+            return
+        self.due_ms = min(self.due_ms, self.end_ms)
+        closed = self.closed
+        if closed and closed[:3] == (self.start_ms, rule.seconds, rule.word):
+            self.count, self.total, self.rest = closed[3:]
+        else:
+            self.count, self.total, self.rest = 0, rule.start, 0.0
+
+    def close(self, node: UUID, generation: int, now_ms: int, out: Rows) -> int:
+        """Move the windows that ended by ``now_ms`` into ``out``; how many there were.
+
+        ``created_ms`` is the end. A result that is not finite gives no row and is counted.
+        """
+        if now_ms < self.due_ms:
+            return 0
+        if not self.others and self.rule is not None:
+            start_ms, end_ms, rule = self.start_ms, self.end_ms, self.rule
+            totals = self.count, self.total, self.rest
+            self.closed = (start_ms, rule.seconds, rule.word, *totals)
+            self._forget_windows()
+            _emit(node, generation, start_ms, end_ms, rule, totals, out)
+            return 1
+        windows = sorted(self.open_windows(), key=lambda window: window.end_ms)
+        self._forget_windows()
+        closed = 0
+        for window in windows:
+            if window.end_ms <= now_ms:
+                closed += 1
+                self.closed = window.dump()
+                totals = window.count, window.total, window.rest
+                _emit(node, generation, window.start_ms, window.end_ms, window.rule, totals, out)
+            else:
+                self._put(window)
+        return closed
+
+    def open_windows(self) -> Iterator[Window]:
+        """In the order of opening, but for the one written to last, which comes last."""
+        if self.others:
+            yield from self.others.values()
+        if self.rule is not None:
+            window = Window(self.rule, self.start_ms, self.end_ms)
+            window.count, window.total, window.rest = self.count, self.total, self.rest
+            yield window
+
+    def begin_series(self, generation: int, seq: int = 0) -> None:
+        """Forget windows and count rows from ``seq``: saved data were deleted or replaced.
+
+        The filter state stays (spec datapipe.md 10).
+        """
+        self.generation = generation
+        self.seq = self.window_seq = seq
+        self.closed = ()
+        self._forget_windows()
+
+    def dump(self) -> MemoryDump:
+        """Plain values from which :meth:`load` makes the same memory, sums included bit for bit."""
+        rule = self.rule
+        windows: tuple[WindowDump, ...] = ()
+        if self.others:
+            windows = tuple(window.dump() for window in self.open_windows())
+        elif rule is not None:
+            totals = self.count, self.total, self.rest
+            windows = ((self.start_ms, rule.seconds, rule.word, *totals),)
+        return self.last_ms, self.last_value, self.seq, self.window_seq, windows, self.closed
+
+    @classmethod
+    def load(
+        cls,
+        dump: MemoryDump,
+        node: UUID = NO_NODE,
+        generation: int = 0,
+        compiled: CompiledPipe | None = None,
+    ) -> NodeMemory:
+        memory = cls(node, generation, compiled)
+        memory.last_ms, memory.last_value, memory.seq, memory.window_seq, windows, closed = dump
+        for start_ms, seconds, function, count, total, rest in windows:
+            rule = window_rule(seconds, AggregationFunction(function))
+            memory.turn_to(start_ms, rule)
+            memory.count, memory.total, memory.rest = count, total, rest
+        memory.closed = tuple(closed)  # type: ignore[assignment]
+        return memory
+
+    def _put_aside(self) -> None:
+        if self.rule is not None:
+            *_, window = self.open_windows()
+            self._put(window)
+
+    def _put(self, window: Window) -> None:
+        if self.others is None:
+            self.others = {}
+        self.others[window.key] = window
+        self.due_ms = min(self.due_ms, window.end_ms)
+
+    def _forget_windows(self) -> None:
+        self.others = None
+        self.rule = None
+        self.start_ms, self.end_ms = 1, 0
+        self.count, self.total, self.rest = 0, 0.0, 0.0
+        self.due_ms = NOT_DUE
+
+
+def _emit(  # noqa: PLR0917
+    node: UUID,
+    generation: int,
+    start_ms: int,
+    end_ms: int,
+    rule: WindowRule,
+    totals: tuple[int, float, float],
+    out: Rows,
+) -> None:
+    state = rule.result(*totals)
+    if math.isfinite(state):
+        row = (node, generation, state, rule.word, rule.seconds, end_ms, start_ms, end_ms)
+        out.aggregates.append((*row, totals[0]))
+    else:
+        out.nonfinite_windows += 1

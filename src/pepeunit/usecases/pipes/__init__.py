@@ -1,0 +1,1 @@
+"""The pipes of nodes: configs, the stored series, and what was dropped."""

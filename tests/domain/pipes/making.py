@@ -1,0 +1,50 @@
+"""Configs and vectors for the tests of pipes."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pepeunit.domain.pipes.config import PipeConfig
+from pepeunit.domain.pipes.validation import read_config
+
+VECTORS_FILE = Path(__file__).with_name("vectors.yaml")
+VECTORS: dict[str, Any] = yaml.safe_load(VECTORS_FILE.read_text())
+EPOCH_MS = 1_740_787_200_000
+"""The vectors' t = 0."""
+
+LAST_VALUE = {"policy_type": "LastValue"}
+N_RECORDS = {"policy_type": "NRecords", "n_records_count": 10}
+TIME_WINDOW = {"policy_type": "TimeWindow", "time_window_size": 60}
+
+
+def aggregation(function: str = "Sum", seconds: int = 60) -> dict[str, Any]:
+    return {
+        "policy_type": "Aggregation",
+        "time_window_size": seconds,
+        "aggregation_functions": function,
+    }
+
+
+def document(
+    policy: dict[str, Any] | None = None,
+    *,
+    period: dict[str, Any] | None = None,
+    transformations: dict[str, Any] | None = None,
+    **filters: Any,
+) -> dict[str, Any]:
+    """A valid config, Number unless told otherwise."""
+    made = {
+        "active_period": period or {"type": "Permanent"},
+        "filters": {"type_input_value": "Number", "max_rate": 0, "max_size": 0, **filters},
+        "transformations": transformations,
+        "processing_policy": policy or LAST_VALUE,
+    }
+    return deepcopy(made)
+
+
+def config(*arguments: Any, **keys: Any) -> PipeConfig:
+    return read_config(document(*arguments, **keys))

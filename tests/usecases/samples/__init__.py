@@ -1,0 +1,1 @@
+"""From an acknowledged message to a stored row, on memory ports."""
