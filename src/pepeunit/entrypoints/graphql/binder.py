@@ -104,15 +104,16 @@ class _Binder:
     classes: dict[type, GraphQLObjectType] = field(factory=dict)
 
     @property
-    def roots(self) -> tuple[GraphQLObjectType, GraphQLObjectType, GraphQLObjectType]:
+    def roots(self) -> tuple[GraphQLObjectType, ...]:
         schema = self.schema
-        query, mutation, live = schema.query_type, schema.mutation_type, schema.subscription_type
-        if query is None or mutation is None or live is None:
-            raise Unbound(["the schema lacks queries, mutations or subscriptions"])
-        return query, mutation, live
+        query, mutation = schema.query_type, schema.mutation_type
+        if query is None or mutation is None:
+            raise Unbound(["the schema has no queries or no mutations"])
+        live = schema.subscription_type
+        return (query, mutation) if live is None else (query, mutation, live)
 
     def take(self, given: Resolvers) -> None:
-        query, mutation, live = self.roots
+        query, mutation, *_ = self.roots
         for root, operations, changes in (
             (query, given.queries, False),
             (mutation, given.mutations, True),
@@ -122,11 +123,12 @@ class _Binder:
                 if found is not None:
                     self._operation(f"{root.name}.{name}", found, operation, given, changes=changes)
                 self._fill(f"{root.name}.{name}", found)
+        live = self.schema.subscription_type
         for name, watched in given.subscriptions.items():
-            found = live.fields.get(name)
-            self._fill(f"{live.name}.{name}", found)
+            found = None if live is None else live.fields.get(name)
+            self._fill(f"Subscription.{name}", found)
             if found is not None:
-                self._subscription(f"{live.name}.{name}", found, watched, given)
+                self._subscription(f"Subscription.{name}", found, watched, given)
         for name, declared in given.inputs.items():
             self._input(name, declared)
         for name, declared in given.outputs.items():
