@@ -18,6 +18,7 @@ from yarl import URL
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
 from pepeunit.adapters.crypto.passwords import Argon2Cost, Argon2Passwords
 from pepeunit.adapters.crypto.tokens import JwtTokens
+from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.code_host import MemoryCodeHost
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.firmware import MemoryFirmware
@@ -25,6 +26,7 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.units.env import InstanceFacts
@@ -154,13 +156,17 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         mqtt_port=1883,
     )
     database, clock, exchange, remotes = MemoryDatabase(), MovingClock(), Exchange(), Remotes()
-    tokens = JwtTokens(KEY)
+    tokens, series = JwtTokens(KEY), MemorySeries()
     passwords = Argon2Passwords("salt", Argon2Cost(1, 8, 1))
     ports = {
         "database": stored or database,
         "leases": MemoryLeases(),
         "logs": MemoryLogs(),
+        "series_writer": series,
+        "series_reader": series,
+        "series_admin": series,
         "journal": MemoryJournal(),
+        "checkpoint": MemoryCheckpoint(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),
         "firmware_files": MemoryFirmware(),
@@ -169,6 +175,7 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         "tokens": tokens,
         "passwords": passwords,
         "throttle": MemoryThrottle(TRIES, 300, clock),
+        "check_throttle": MemoryThrottle(TRIES, 300, clock),
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,
