@@ -75,7 +75,7 @@ class WatchLive:
         """A connection of the token's agent. Raises ``Throttled`` for one too many,
         ``Unauthenticated``."""
         epoch = self._epoch
-        agent = await self.authenticate(token)
+        agent = await self.authenticate(token, afresh=True)
         expires = await self.authenticate.expiry(token)
         who = f"{agent.kind.value} {agent.uuid or address}"
         _require_room(len(self.readers), self.limits.readers_max, "connections that watch")
@@ -185,7 +185,7 @@ class WatchLive:
 
     async def _rejudge_reader(self, reader: Reader) -> None:
         try:
-            reader.agent = await self.authenticate(reader.token)
+            reader.agent = await self.authenticate(reader.token, afresh=True)
             reader.expires = await self.authenticate.expiry(reader.token)
         except Refused as refusal:
             reader.end(refusal)
