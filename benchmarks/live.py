@@ -182,10 +182,10 @@ async def measure(port: int, mqtt_port: int, token: str, secret: str, pid: int) 
         subscribed = time.perf_counter() - begun
         per_second = DELIVERIES_PER_SECOND / (SUBSCRIPTIONS / len(nodes))
         await publish(devices, per_second, WARM_SECONDS)
-        seen.is_counting, cpu = True, cpu_seconds(pid)
+        seen.is_counting, cpu = True, cpu_seconds(pid)[0]
         await publish(devices, per_second, SECONDS)
         await asyncio.sleep(0.5)
-        cpu = (cpu_seconds(pid) - cpu) / SECONDS
+        cpu = (cpu_seconds(pid)[0] - cpu) / SECONDS
         quiet, memory = list(seen.milliseconds), resident_mib(pid) - before
         rate, p99 = len(quiet) / SECONDS, percentile(quiet, 0.99)
         print("| what | seen | wanted | |\n|---|---|---|---|")

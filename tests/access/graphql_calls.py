@@ -61,6 +61,7 @@ REST_ALONE: Final = {
     "Grafana token": "only REST",
     "Grafana userinfo": "only REST",
     "Grafana data source": "only REST",
+    "getPipeDrops": "to come",
     # subscriptions, whose cells tests/live/test_matrix.py runs
     "follow values, linked": "over WebSocket",
     "follow values": "over WebSocket",
