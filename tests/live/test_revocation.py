@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from attrs import evolve
 
 from pepeunit.domain.access.visibility import Visibility
+from pepeunit.domain.live.event import EventKind, node_event
 from tests.access.mqtt_client import MqttClient
 from tests.access.world import DOMAIN, PASSWORD, World
 from tests.live.speaking import (
@@ -250,3 +252,20 @@ async def test_rights_changed_by_hand_in_the_store_are_felt_within_the_net(world
         watch.tick()
         assert await stream.ended() == "422: 2: Validation Error: node not found"
         assert await socket.refused() == "422: 2: Validation Error: node not found"
+
+
+async def test_w28_a_reader_in_doubt_is_told_nothing_until_it_is_judged(world: World) -> None:
+    watch, events = world.use.watch_live(), world.use.events()
+    node = UUID(world.things["Private"]["raw"])
+    async with watch.reading(world.signed["p"], "") as reader:
+        await watch(reader, [(EventKind.NODE_VALUE, node)])
+        assert len(await reader.next()) == 1
+        events.rights_changed({node})
+        events.publish(node_event(node, 1_000, b"in doubt"))
+        assert reader.at_once() == []
+        (told,) = await reader.next()
+        assert told.event is not None and told.event.told == "in doubt"
+        await remove_permission(world, world.things["Private"])
+        events.publish(node_event(node, 1_001, b"secret"))
+        (told,) = await reader.next()
+        assert told.event is None and told.watch.ended is not None
