@@ -64,6 +64,14 @@ REST_ALONE: Final = {
     "Grafana token": "only REST",
     "Grafana userinfo": "only REST",
     "Grafana data source": "only REST",
+    # subscriptions, whose cells tests/live/test_matrix.py runs
+    "follow values, linked": "over WebSocket",
+    "follow values": "over WebSocket",
+    "follow values, level of its own": "over WebSocket",
+    "follow units": "over WebSocket",
+    "follow logs": "over WebSocket",
+    "follow registries": "over WebSocket",
+    "follow rollouts": "over WebSocket",
 }
 GRAPHQL_ALONE: Final = {"setGrafanaCookies", "deleteUserCookies"}
 RENAMED: Final = {

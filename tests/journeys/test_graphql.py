@@ -27,7 +27,7 @@ from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.graphql.binder import read_sdl
 from tests.doors.graphql.generating import everything, operations
 from tests.doors.graphql.platform import form_of
-from tests.doors.http.piping import windowed
+from tests.doors.http.piping import LAST, windowed
 from tests.journeys.conftest import Served
 
 DOMAIN = "browser.example"
@@ -263,6 +263,10 @@ class Home:
         subscribed = lamp.subscribed
         lamp.paho.subscribe(topic, 1)
         await _until("no answer to SUBSCRIBE", lambda: lamp.subscribed > subscribed)
+        every = json.dumps(LAST).encode()
+        await self.page.say(
+            "setDataPipeConfig", uuid=self.nodes["dial", "OUTPUT"], files={"file": every}
+        )
         self.devices["dial"].paho.publish(topic, "22", 1)
         await _until("the edge carries nothing", lambda: (topic, b"22") in lamp.heard)
         await self.page.until(

@@ -33,6 +33,7 @@ from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.endpoint import asked_from
+from pepeunit.entrypoints.http.events import EventDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.monitoring import Monitoring
@@ -77,6 +78,7 @@ DOORS: tuple[type[Door], ...] = (
     PermissionDoor,
     AccessDoor,
     AuditDoor,
+    EventDoor,
 )
 
 
@@ -162,6 +164,12 @@ def rest_runner(
         lists=lists,
     )
     _graphql(use, settings, site, lists).add_to(app.router)
+    watch = use.watch_live()
+
+    async def stop_watching(_app: web.Application) -> None:
+        watch.close()
+
+    app.on_shutdown.append(stop_watching)
     return make_runner(app)
 
 
@@ -184,6 +192,7 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         ),
         is_secure=settings.site.secure,
         has_page=settings.graphiql_enabled,
+        watch=use.watch_live(),
     )
 
 

@@ -32,7 +32,7 @@ from graphql import (
     is_union_type,
 )
 from graphql.execution import Executor
-from graphql.execution.collect_fields import FieldDetailsList
+from graphql.execution.collect_fields import FieldDetailsList, collect_fields
 from graphql.pyutils import Path
 
 from pepeunit.entrypoints.graphql.binder import ATTRIBUTE, GETTER
@@ -67,6 +67,8 @@ class Kinds:
 class PlanningExecutor(Executor[Any]):
     """graphql-core's executor with plans for what root fields return."""
 
+    _root: tuple[str, Plan] | None = None
+
     def complete_value(  # noqa: PLR0917 the library's signature
         self,
         return_type: GraphQLOutputType,
@@ -84,6 +86,22 @@ class PlanningExecutor(Executor[Any]):
         return super().complete_value(
             return_type, field_details_list, info, path, result, position_context
         )
+
+    def planned_root(self, value: Any) -> dict[str, Any]:
+        """The data of an operation whose one root field has this value: a subscription's event.
+        Raises where graphql-core must say it."""
+        root = self.schema.get_root_type(self.operation.operation)
+        if root is None or self.context_value.document.measured.has_conditions:
+            raise Unplanned
+        if self._root is None:
+            collected = collect_fields(
+                self.schema, self.fragments, self.variable_values, root, self.operation, False
+            )
+            ((key, details),) = collected.grouped_field_set.items()
+            declared = root.fields[details[0].node.name.value]
+            self._root = key, self._plan(declared.type, details, key)
+        key, plan = self._root
+        return {key: plan(value)}
 
     def _plan(self, declared: GraphQLOutputType, found: FieldDetailsList, key: str) -> Plan:
         document: Document = self.context_value.document

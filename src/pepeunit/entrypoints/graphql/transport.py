@@ -23,6 +23,7 @@ from pepeunit.entrypoints.graphql.execution import (
     written,
 )
 from pepeunit.entrypoints.graphql.graphiql import GraphiQL
+from pepeunit.entrypoints.graphql.sockets import Sockets
 from pepeunit.entrypoints.graphql.uploads import Form, TooLarge, Unreadable
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
@@ -42,6 +43,7 @@ class GraphqlRoute:
     where the page in the browser is off."""
 
     engine: Engine
+    sockets: Sockets
     authenticate: Authentication
     acts: RecordActs
     lists: UnlimitedLists
@@ -68,6 +70,8 @@ class GraphqlRoute:
             self.page.add_to(router)
 
     async def get(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self.sockets.serve(request)
         text = request.query.get("query", "")
         if not text and self.page is not None and "text/html" in request.headers.get("Accept", ""):
             return await self.page.show(request)
