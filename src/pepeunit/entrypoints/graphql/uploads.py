@@ -82,6 +82,8 @@ class Form:
                 places = _json(await self._text(part))
             elif isinstance(places, dict) and part.name in places:
                 self._put(operations, places[part.name], await self._file(part))
+            else:
+                await self._skip(part)
         else:
             raise Unreadable(f"At most {self.limits.parts_max} parts are read")
         if operations is None or not isinstance(places, dict):
@@ -98,6 +100,11 @@ class Form:
         if self._read_bytes > self.bytes_max:
             raise TooLarge(self.bytes_max)
         return chunk
+
+    async def _skip(self, part: BodyPartReader) -> None:
+        """What nobody asked for counts like the rest."""
+        while await self._chunk(part):
+            pass
 
     async def _text(self, part: BodyPartReader) -> bytes:
         text = bytearray()
