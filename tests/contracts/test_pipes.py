@@ -76,7 +76,7 @@ async def test_what_is_no_change_of_a_pipe_has_no_version(database: Database) ->
     before = await newest(database)
     async with database.begin() as tx:
         await tx.nodes.put([evolve(node, max_connections=3)])
-        await tx.nodes.store_states([(node.uuid, "1", NOON)])
+        await tx.nodes.store_states([(node.uuid, "1", NOON)], NOON)
         await tx.pipes.trim(node.uuid, Trim(5, 3))
         await tx.pipes.report([node.uuid], "Error", "no")
     assert await changes(database, before) == []

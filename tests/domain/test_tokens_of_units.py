@@ -17,6 +17,7 @@ from pepeunit.domain.access.policy import Resource, uses_bypass
 from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.audit.entry import MASK, MASKED, OBSERVED, TEXT_LENGTH_MAX, difference
 from pepeunit.domain.ids import UserId
+from pepeunit.domain.nodes.node import Node
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.units.unit import TOKEN_GRACE, Unit
 from pepeunit.domain.users.registration import Invite, invite_digest
@@ -81,7 +82,7 @@ def test_a_difference_masks_secrets_and_leaves_out_what_nobody_decided() -> None
 @pytest.mark.parametrize("names", [MASKED, OBSERVED])
 def test_every_special_field_of_the_audit_log_exists(names: frozenset[str]) -> None:
     known = {
-        one.name for kind in (User, Unit, Registry, Invite, ApiToken) for one in attrs.fields(kind)
+        one.name for kind in (User, Unit, Node, Registry, Invite, ApiToken) for one in attrs.fields(kind)
     }
     assert names - {"sealed"} <= known
 
