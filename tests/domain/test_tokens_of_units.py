@@ -82,7 +82,9 @@ def test_a_difference_masks_secrets_and_leaves_out_what_nobody_decided() -> None
 @pytest.mark.parametrize("names", [MASKED, OBSERVED])
 def test_every_special_field_of_the_audit_log_exists(names: frozenset[str]) -> None:
     known = {
-        one.name for kind in (User, Unit, Node, Registry, Invite, ApiToken) for one in attrs.fields(kind)
+        one.name
+        for kind in (User, Unit, Node, Registry, Invite, ApiToken)
+        for one in attrs.fields(kind)
     }
     assert names - {"sealed"} <= known
 

@@ -264,6 +264,10 @@ async def test_a_body_of_unknown_length_is_cut_at_the_limit(who: str) -> None:
             "The part map names a variable that is not there",
         ),
         ({str(number): "x" for number in range(9)}, "At most 8 parts are read"),
+        (
+            {"operations": "{}", "map": json.dumps({"1": ["variables.a"] * 21}), "1": "x"},
+            "A file goes into at most 20 variables",
+        ),
     ],
 )
 async def test_a_form_outside_the_convention_is_a_400(

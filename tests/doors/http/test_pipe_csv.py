@@ -571,6 +571,23 @@ async def test_a_reader_that_hangs_up_ends_the_query() -> None:
                 await asyncio.sleep(0.01)
 
 
+async def test_a_reader_that_takes_nothing_does_not_hold_the_query() -> None:
+    series = EndlessSeries()
+    series.wanted = 50_000_000
+    patient = evolve(SITE, limits=HttpLimits(piece_seconds_max=0.3))
+    async with lived(Platform(series=series), patient) as life:
+        node = await piped(life, records(9))
+        path = f"{API}/unit_nodes/get_data_pipe_data_csv/{node}"
+        _, writer = await asyncio.open_connection("127.0.0.1", life.client.port, limit=1024)
+        token = life.tokens["alice"]
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nX-Auth-Token: {token}\r\n\r\n".encode())
+        await writer.drain()
+        async with asyncio.timeout(15):
+            while not series.is_closed:
+                await asyncio.sleep(0.01)
+        writer.close()
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     states=st.lists(

@@ -123,6 +123,8 @@ class Form:
         return file
 
     def _put(self, operations: Any, paths: Any, file: File) -> None:
+        if isinstance(paths, list) and len(paths) > self.limits.root_fields_max:
+            raise Unreadable(f"A file goes into at most {self.limits.root_fields_max} variables")
         for path in paths if isinstance(paths, list) else [None]:
             if not isinstance(path, str) or not path.startswith("variables."):
                 raise Unreadable("The part map names variables")

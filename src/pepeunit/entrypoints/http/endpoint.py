@@ -200,7 +200,7 @@ class Endpoint:
         if isinstance(answer, File):
             return _file_response(request, answer)
         if isinstance(answer, Pieces):
-            return PiecesResponse(answer)
+            return PiecesResponse(answer, self.site.limits.piece_seconds_max)
         if isinstance(answer, Stream):
             return web.Response(
                 body=answer.pieces,

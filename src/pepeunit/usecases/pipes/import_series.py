@@ -61,7 +61,8 @@ class ImportSeries:
 
         Raises ``Invalid`` (topic pipe) while the pipe is inactive or has no config, for
         LastValue, and for the first row that breaks a rule; ``Conflict`` (topic pipe) when the
-        config or the data were replaced meanwhile. After any error the node's data are as they were.
+        config or the data were replaced meanwhile. After any error the node's data are as they
+        were.
         """
         async with self.database.begin() as tx:
             node = await self.rules.owned(tx, agent, uuid)
