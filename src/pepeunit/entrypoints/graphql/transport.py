@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from attrs import field, frozen
 from graphql import ExecutionResult, GraphQLError
 
@@ -32,6 +33,7 @@ SMALL_BYTES_MAX: Final = 64 * 1024
 """Below what aiohttp reads of its own accord."""
 FORM: Final = "multipart/form-data"
 NO_QUERY: Final = "No GraphQL query found in the request"
+BROKEN_FORM: Final = "Unable to parse the multipart body"
 BROKEN_JSON: Final = "Unable to parse request body as JSON"
 NO_BATCHES: Final = "Batching is not enabled"
 WRONG_TYPE: Final = "Unsupported content type"
@@ -91,7 +93,7 @@ class GraphqlRoute:
             async with self._turn(request, bytes_max):
                 if request.content_type == FORM:
                     form = Form(self.engine.limits, bytes_max)
-                    document = await form.read(await _parts(request))
+                    document = await _read(form, request)
                 elif request.content_type == "application/json":
                     document = _json(await _body(request, bytes_max))
                 else:
@@ -184,6 +186,13 @@ async def _parts(request: web.Request) -> MultipartReader:
         return await request.multipart()
     except (ValueError, AssertionError):
         raise Unreadable("The multipart body has no boundary") from None
+
+
+async def _read(form: Form, request: web.Request) -> Any:
+    try:
+        return await form.read(await _parts(request))
+    except (ValueError, AssertionError, KeyError, HttpProcessingError, ConnectionResetError):
+        raise Unreadable(BROKEN_FORM) from None
 
 
 def _json(text: bytes) -> Any:

@@ -115,6 +115,8 @@ class Form:
                 places = _json(await self._text(part))
             elif isinstance(places, dict) and part.name in places:
                 self._put(operations, places[part.name], await self._file(part))
+            else:
+                await self._skip(part)
         else:
             raise Unreadable(f"At most {self.limits.parts_max} parts are read")
         if operations is None or not isinstance(places, dict):
@@ -131,6 +133,11 @@ class Form:
         if self._read_bytes > self.bytes_max:
             raise TooLarge(self.bytes_max)
         return chunk
+
+    async def _skip(self, part: BodyPartReader) -> None:
+        """What nobody asked for counts like the rest."""
+        while await self._chunk(part):
+            pass
 
     async def _text(self, part: BodyPartReader) -> bytes:
         text = bytearray()
@@ -154,6 +161,8 @@ class Form:
         return file
 
     def _put(self, operations: Any, paths: Any, file: File) -> None:
+        if isinstance(paths, list) and len(paths) > self.limits.root_fields_max:
+            raise Unreadable(f"A file goes into at most {self.limits.root_fields_max} variables")
         for path in paths if isinstance(paths, list) else [None]:
             if not isinstance(path, str) or not path.startswith("variables."):
                 raise Unreadable("The part map names variables")

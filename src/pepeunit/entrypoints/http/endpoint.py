@@ -205,7 +205,7 @@ class Endpoint:
         if isinstance(answer, EventStream):
             return EventResponse(answer)
         if isinstance(answer, Pieces):
-            return PiecesResponse(answer)
+            return PiecesResponse(answer, self.site.limits.piece_seconds_max)
         if isinstance(answer, Stream):
             return web.Response(
                 body=answer.pieces,
