@@ -21,6 +21,7 @@ from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.graphql.doors import DOORS as GRAPHQL_DOORS
 from pepeunit.entrypoints.graphql.doors import graphql_route
+from pepeunit.entrypoints.graphql.limits import JSON_BYTES_MAX
 from pepeunit.entrypoints.graphql.limits import Limits as GraphqlLimits
 from pepeunit.entrypoints.graphql.transport import GraphqlRoute
 from pepeunit.entrypoints.http.absent import AbsentDoor
@@ -32,6 +33,7 @@ from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.endpoint import asked_from
+from pepeunit.entrypoints.http.events import EventDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.monitoring import Monitoring
@@ -76,6 +78,7 @@ DOORS: tuple[type[Door], ...] = (
     PermissionDoor,
     AccessDoor,
     AuditDoor,
+    EventDoor,
 )
 
 
@@ -161,6 +164,12 @@ def rest_runner(
         lists=lists,
     )
     _graphql(use, settings, site, lists).add_to(app.router)
+    watch = use.watch_live()
+
+    async def stop_watching(_app: web.Application) -> None:
+        watch.close()
+
+    app.on_shutdown.append(stop_watching)
     return make_runner(app)
 
 
@@ -173,7 +182,8 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         asked_from=lambda request: asked_from(request, site),
         path=f"{site.app_path}/graphql",
         limits=GraphqlLimits(
-            body_bytes_max=settings.requests.http_body_bytes_max,
+            json_bytes_max=min(settings.requests.http_body_bytes_max, JSON_BYTES_MAX),
+            file_bytes_max=settings.requests.csv_bytes_max,
             page_rows_max=settings.requests.max_pagination_size,
             tokens_max=settings.graphql.tokens_max,
             depth_max=settings.graphql.depth_max,
@@ -182,6 +192,7 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         ),
         is_secure=settings.site.secure,
         has_page=settings.graphiql_enabled,
+        watch=use.watch_live(),
     )
 
 

@@ -32,7 +32,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
-from pepeunit.entrypoints.parts import load_settings, use_cases
+from pepeunit.entrypoints.parts import joined, load_settings, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.tls import Certificate
@@ -45,6 +45,7 @@ ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
 AUDIT_PURGE_SECONDS: Final = 3600.0
 OLD_TOKENS_SECONDS: Final = 60.0
+WATCH_SECONDS: Final = 1.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
@@ -113,6 +114,8 @@ async def running(
         await use.presence().reset()
         await stack.enter_async_context(_ingesting(use))
         await stack.enter_async_context(_settling(use))
+        await stack.enter_async_context(joined(settings, use))
+        await stack.enter_async_context(_watching(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
         await endpoint.start(host, settings.mqtt.port)
@@ -206,6 +209,16 @@ async def _settling(use: UseCases) -> AsyncIterator[None]:
         await settle()
     except Unavailable as outage:
         log.warning("devices are told again what they have: %s", outage)
+
+
+def _watching(use: UseCases) -> AbstractAsyncContextManager[None]:
+    """Tokens of open watches end, and old verdicts are asked anew."""
+    watch = use.watch_live()
+
+    async def tick() -> None:
+        watch.tick()
+
+    return _tasks({"watches": lambda: every(WATCH_SECONDS, "watches", tick)})
 
 
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:

@@ -43,7 +43,9 @@ from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
 from pepeunit.adapters.postgres.migrations import migrate
+from pepeunit.adapters.postgres.notices import PostgresNotices
 from pepeunit.adapters.web.checked_session import CheckedSession
+from pepeunit.codecs.live import NoticeJson
 from pepeunit.domain.registries.address import HostRule
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform
@@ -53,6 +55,7 @@ from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB
 from pepeunit.entrypoints.wiring.pipes import PIPE_CHECK_WINDOW_SECONDS, PIPE_CHECKS_MAX
+from pepeunit.usecases.live.relay import Relay
 
 log = logging.getLogger(__name__)
 
@@ -223,6 +226,27 @@ async def use_cases(
         )
         stack.push_async_callback(use.background().stop)
         yield use
+
+
+@asynccontextmanager
+async def joined(settings: Settings, use: UseCases) -> AsyncIterator[None]:
+    """Live data is told to, and heard from, other processes on the same external PostgreSQL; the
+    embedded one belongs to a single process."""
+    url = settings.site.database_url
+    if url is None:
+        yield
+        return
+    engine, ear = connect(url), connect(url, is_pooled=False)
+    notices = PostgresNotices(engine, ear)
+    relay = Relay(use.events(), use.load_events(), notices, NoticeJson(), uuid4().hex[:12])
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await engine.dispose()
+        await ear.dispose()
 
 
 def _mirrors(settings: Settings, installation: Installation) -> GitMirrors:

@@ -206,10 +206,10 @@ async def test_a_bug_behind_a_field_is_an_incident(
 ABSENT = [
     ("query", "getVerificationUser", ""),
     ("query", "getDashboards(filters: {}) { count }", ""),
-    ("query", "getDataPipeConfig(uuid: $u)", "($u: UUID!)"),
+    ("query", "getDashboard(uuid: $u) { uuid }", "($u: UUID!)"),
     ("mutation", "setGrafanaCookies { isNone }", ""),
     ("mutation", "deleteDashboard(uuid: $u) { isNone }", "($u: UUID!)"),
-    ("mutation", "deleteDataPipeData(uuid: $u) { isNone }", "($u: UUID!)"),
+    ("mutation", "deletePanel(uuid: $u) { isNone }", "($u: UUID!)"),
 ]
 
 

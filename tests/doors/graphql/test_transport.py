@@ -198,13 +198,6 @@ async def test_an_empty_file_is_a_file(gql: Gql) -> None:
     assert isinstance(answer["data"]["getConvertTomlToMd"], str)
 
 
-@pytest.mark.parametrize("kind", ["checkDataPipeConfig"])
-async def test_an_upload_to_what_is_not_built_is_refused_like_any_call(gql: Gql, kind: str) -> None:
-    query = f"query($file: Upload!) {{ {kind}(file: $file) {{ stage }} }}"
-    answer = await gql.ask(query, files={"file": b"x"})
-    assert answer["errors"][0]["message"].startswith("405: 15: ")
-
-
 async def test_a_file_that_is_too_long_for_its_operation_is_told_so(gql: Gql) -> None:
     await gql.sign_up("alice")
     answer = await gql.ask(CONVERT, "alice", files={"file": b"#" * 70_000})
@@ -230,7 +223,7 @@ async def chunks(count: int, head: bytes, tail: bytes) -> Any:
 
 @pytest.mark.parametrize("who", ["none", "alice"])
 async def test_a_body_of_unknown_length_is_cut_at_the_limit(who: str) -> None:
-    async with served(PU_HTTP_BODY_BYTES_MAX="1048576") as gql:
+    async with served(PU_CSV_BYTES_MAX="1048576") as gql:
         await gql.sign_up("alice")
         head = b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n'
         head += json.dumps({"query": CONVERT, "variables": {"file": None}}).encode()
