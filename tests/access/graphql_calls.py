@@ -45,6 +45,9 @@ OTHERWISE: Final = {
     "export": "getUnitsExport",
     "bulkCommand": "sendCommandToUnits",
     "edges": "getUnitNodeEdges",
+    "explainAccess": "getNodeAccess",
+    "explainAccess, to all": "getNodeAccessList",
+    "checkLinks": "getLinkCheck",
 }
 """Names of the matrix that the schema has another one for."""
 REST_ALONE: Final = {
@@ -61,14 +64,14 @@ REST_ALONE: Final = {
     "Grafana token": "only REST",
     "Grafana userinfo": "only REST",
     "Grafana data source": "only REST",
-    # written down in docs/wire/additions.md, and not in the schema yet
-    "createApiToken": "to come",
-    "getApiTokens": "to come",
-    "deleteApiToken": "to come",
-    "explainAccess, to oneself": "to come",
-    "explainAccess, of another": "to come",
-    "explainAccess, to all": "to come",
-    "checkLinks": "to come",
+    # subscriptions, whose cells tests/live/test_matrix.py runs
+    "follow values, linked": "over WebSocket",
+    "follow values": "over WebSocket",
+    "follow values, level of its own": "over WebSocket",
+    "follow units": "over WebSocket",
+    "follow logs": "over WebSocket",
+    "follow registries": "over WebSocket",
+    "follow rollouts": "over WebSocket",
 }
 GRAPHQL_ALONE: Final = {"setGrafanaCookies", "deleteUserCookies"}
 RENAMED: Final = {
@@ -77,6 +80,8 @@ RENAMED: Final = {
     "env_json_str": "env_json_string",
 }
 """Arguments here to what REST calls them."""
+WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a word of REST's values ends: NRecords."""
 NESTED: Final = "is_include_output_unit_nodes"
 
 
@@ -84,8 +89,8 @@ def operation_of(call: Call) -> str | None:
     """The schema's name, None for what is REST's alone."""
     if call.name in REST_ALONE:
         return None
-    name = call.name.partition(",")[0]
-    name = OTHERWISE.get(name, name).partition(" ")[0]
+    first = call.name.partition(",")[0]
+    name = OTHERWISE.get(call.name) or OTHERWISE.get(first, first).partition(" ")[0]
     assert name in KINDS, f"{call.name} is neither in the schema nor in REST_ALONE"
     return name
 
@@ -112,7 +117,7 @@ def written(declared: Any, values: Mapping[str, Any], one: Any) -> Any:
         many = one if isinstance(one, list) else [one]
         return [written(declared.of_type, values, each) for each in many]
     if isinstance(declared, GraphQLEnumType):
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", one).upper()
+        return WORDS.sub("_", one).upper()
     return one
 
 

@@ -31,6 +31,7 @@ from pepeunit.adapters.memory.journal import MemoryJournal
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
 from pepeunit.adapters.memory.mirrors import MemoryMirrors, MemoryRemote
+from pepeunit.adapters.memory.pipeline_seat import MemoryPipelineSeat
 from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.adapters.memory.throttle import MemoryThrottle
 from pepeunit.domain.access.agent import BACKEND
@@ -172,6 +173,7 @@ async def the_world() -> AsyncIterator[World]:
         "passwords": passwords,
         "throttle": MemoryThrottle(1000, 300, clock),
         "check_throttle": MemoryThrottle(1000, 300, clock),
+        "pipeline_seat": MemoryPipelineSeat(),
         "publisher": exchange,
         "sessions": exchange,
         "clock": clock,

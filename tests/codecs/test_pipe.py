@@ -82,6 +82,8 @@ def test_the_export_has_no_nulls_and_quotes_datetimes() -> None:
         (b"a: *nobody", "line 1, column 4"),
         (b"? [a]\n: b", "line 1, column 3"),
         (b"[" * 60_000, "nested deeper than"),
+        (b'a: "\\U00110000"', "an escape stands for no character"),
+        (b'a: "\\UFFFFFFFF"', "an escape stands for no character"),
     ],
 )
 def test_broken_yaml_is_told_with_its_place(content: bytes, message: str) -> None:
@@ -110,7 +112,19 @@ def test_large_documents_are_refused_unread() -> None:
 
 
 @pytest.mark.parametrize(
-    "scalar", ["2025-13-45", "0b_", "9" * 5000, "!!int x", "!!float x", "!!bool x", "!!timestamp x"]
+    "scalar",
+    [
+        "0x" + "f" * 20_000,
+        "-0b" + "1" * 20_000,
+        ":".join(["59"] * 5000),
+        "2025-13-45",
+        "0b_",
+        "9" * 5000,
+        "!!int x",
+        "!!float x",
+        "!!bool x",
+        "!!timestamp x",
+    ],
 )
 def test_what_only_looks_like_a_number_or_a_date_stays_a_text(scalar: str) -> None:
     found = read_pipe_document(f"a: {scalar}".encode()).root

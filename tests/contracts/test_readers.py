@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from attrs import evolve
@@ -17,6 +18,7 @@ from pepeunit.adapters.postgres import prepared
 from pepeunit.adapters.postgres.connections import ConnectionLimits, _readers, connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.prepared import VALUES_MAX, split
+from pepeunit.adapters.postgres.readers import read_uuid
 from pepeunit.adapters.postgres.recent import SECONDS_MAX
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.tokens import UserClaims
@@ -195,3 +197,11 @@ async def test_a_search_of_many_words_is_answered_and_not_kept(engine: AsyncEngi
     async with database.read() as rows:
         assert (await rows.users.find(UserQuery(search=words))).items == (user,)
     assert len(prepared._prepared) == before
+
+
+def test_a_uuid_that_is_read_is_one_of_the_library_s() -> None:
+    for expected in (UUID(int=0), UUID(int=2**128 - 1), uuid4()):
+        found = read_uuid(expected.bytes)
+        assert type(found) is UUID
+        assert (found, hash(found), str(found)) == (expected, hash(expected), str(expected))
+        assert found.is_safe is expected.is_safe

@@ -138,8 +138,8 @@ async def test_members_settle_by_what_their_units_report(database: Database) -> 
     async with database.begin() as tx:
         await tx.rollouts.put(rollout)
         await tx.rollouts.put_members(rollout.uuid, members)
-        assert await tx.rollouts.settle(rollout, later) == 2
-        assert await tx.rollouts.settle(rollout, later) == 0
+        assert await tx.rollouts.settle(rollout, later, away_before=NOON) == 2
+        assert await tx.rollouts.settle(rollout, later, away_before=NOON) == 0
         found = {row.unit_uuid: row for row in await tx.rollouts.members(rollout.uuid, M, 9)}
         assert [found[unit.uuid].state for unit in units] == [
             M.SUCCEEDED,
@@ -148,10 +148,90 @@ async def test_members_settle_by_what_their_units_report(database: Database) -> 
             M.WAITING,
         ]
         assert found[units[1].uuid] == Member(
-            units[1].uuid, 0, M.FAILED, previous, "too old", later
+            units[1].uuid, 0, M.FAILED, previous, "too old", later, has_taken=True
         )
         assert await tx.rollouts.failed_since(rollout.uuid, later) == 1
         assert await tx.rollouts.failed_since(rollout.uuid, later + timedelta(seconds=1)) == 0
+
+
+async def test_a_member_is_offline_only_while_its_device_is_away_and_has_not_taken_the_command(
+    database: Database,
+) -> None:
+    home = await stored(database)
+    rollout = a_rollout(home.repo.uuid)
+    long_ago, lately = NOON - timedelta(hours=1), NOON + timedelta(seconds=1)
+    sent = UpdateProgress().sent(long_ago)
+    silent = UpdateProgress().failed("no answer", NOON)
+    cases: list[tuple[dict[str, object], bool, MemberState]] = [
+        ({"update": sent}, True, M.OFFLINE),
+        ({"update": silent}, True, M.OFFLINE),
+        ({"update": silent, "last_seen_datetime": NOON}, True, M.OFFLINE),
+        ({"update": silent, "last_seen_datetime": lately}, True, M.UPDATING),
+        ({"update": UpdateProgress().sent(lately)}, True, M.UPDATING),
+        ({"update": sent, "is_online": True}, True, M.UPDATING),
+        ({"update": silent, "is_online": True}, True, M.FAILED),
+        ({"update": silent}, False, M.FAILED),
+        ({"update": sent}, False, M.UPDATING),
+        ({"update": silent, "built_commit": OLD}, True, M.FAILED),
+        ({"update": silent, "current_commit_version": NEW}, True, M.SUCCEEDED),
+    ]
+    units = [
+        (await some_units(database, home, 1, **{"built_commit": NEW} | given))[0]
+        for given, _, _ in cases
+    ]
+    taken = evolve(Member(units[0].uuid, 0, M.UPDATING), has_taken=True)
+    async with database.begin() as tx:
+        await tx.rollouts.put(rollout)
+        await tx.rollouts.put_members(
+            rollout.uuid, [Member(unit.uuid, 0, M.UPDATING) for unit in units]
+        )
+        await tx.outbox.put_many(
+            [a_command(unit) for unit, case in zip(units, cases, strict=True) if case[1]]
+        )
+        await tx.rollouts.settle(rollout, lately, away_before=NOON)
+        found = {row.unit_uuid: row for row in await tx.rollouts.members(rollout.uuid, M, 99)}
+        assert [found[unit.uuid].state for unit in units] == [case[2] for case in cases]
+        assert [found[unit.uuid].has_taken for unit in units] == [not case[1] for case in cases]
+        offline = found[units[0].uuid]
+        assert (offline.error, offline.settled_datetime) == (None, None)
+        await tx.rollouts.put_members(rollout.uuid, [taken])
+        # told anew by a person's button: what its device took once it cannot be away from
+        await tx.rollouts.settle(rollout, lately, away_before=NOON)
+        assert taken in await tx.rollouts.members(rollout.uuid, [M.UPDATING], 99)
+
+
+async def test_an_offline_member_answers_when_its_device_is_back(database: Database) -> None:
+    home = await stored(database)
+    rollout = a_rollout(home.repo.uuid, state=RolloutState.FINISHED)
+    silent = UpdateProgress().failed("no answer", NOON)
+    (unit,) = await some_units(database, home, 1, built_commit=NEW, update=silent, is_online=True)
+    command = a_command(unit)
+
+    async def settled(*, taken: bool, **given: object) -> Member:
+        async with database.begin() as tx:
+            await tx.rollouts.put(rollout)
+            await tx.rollouts.put_members(rollout.uuid, [Member(unit.uuid, 0, M.OFFLINE)])
+            await tx.units.put(evolve(unit, **given))
+            await tx.outbox.put(command)
+            if taken:
+                await tx.outbox.delete([command.uuid])
+            await tx.rollouts.settle(rollout, NOON, away_before=NOON)
+            (member,) = await tx.rollouts.members(rollout.uuid, M, 9)
+        return member
+
+    assert await settled(taken=False) == Member(unit.uuid, 0, M.OFFLINE)
+    sent = UpdateProgress().sent(NOON)
+    assert await settled(taken=True, update=sent) == Member(unit.uuid, 0, M.OFFLINE, has_taken=True)
+    assert await settled(taken=True) == Member(
+        unit.uuid, 0, M.FAILED, None, "no answer", NOON, has_taken=True
+    )
+    assert await settled(taken=False, current_commit_version=NEW) == Member(
+        unit.uuid, 0, M.SUCCEEDED, None, None, NOON
+    )
+    async with database.begin() as tx:
+        assert list(await tx.rollouts.unfinished()) == [rollout.uuid]
+        await tx.rollouts.put(evolve(rollout, settled_datetime=NOON))
+        assert list(await tx.rollouts.unfinished()) == []
 
 
 async def test_what_is_returned_is_unfinished_until_every_touched_unit_is_told(
@@ -160,7 +240,7 @@ async def test_what_is_returned_is_unfinished_until_every_touched_unit_is_told(
     home = await stored(database)
     (unit,) = await some_units(database, home, 1)
     rollout = a_rollout(home.repo.uuid, state=RolloutState.RETURNED)
-    member = Member(unit.uuid, 0, M.FAILED, Version(OLD, None), "why", NOON)
+    member = Member(unit.uuid, 0, M.FAILED, Version(OLD, None), "why", NOON, has_taken=True)
     async with database.begin() as tx:
         await tx.rollouts.put(rollout)
         await tx.rollouts.put_members(rollout.uuid, [member])

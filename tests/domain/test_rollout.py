@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from pepeunit.domain.errors import Conflict, Invalid, Topic
 from pepeunit.domain.ids import RepoId, RolloutId
 from pepeunit.domain.registries.version import Sha, Version
-from pepeunit.domain.repos.rollout import Rollout, RolloutState
+from pepeunit.domain.repos.rollout import (
+    OFFLINE_GRACE_SECONDS,
+    MemberState,
+    Rollout,
+    RolloutState,
+    StageCount,
+)
 from pepeunit.domain.repos.rollout_rule import (
     ALL_AT_ONCE,
     RolloutRule,
@@ -25,7 +31,7 @@ from pepeunit.domain.repos.rollout_rule import (
 )
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
-S = RolloutState
+S, M = RolloutState, MemberState
 
 
 def a_rollout(**given: object) -> Rollout:
@@ -41,6 +47,13 @@ def a_rollout(**given: object) -> Rollout:
         "counted_from_datetime": NOON,
     } | given
     return Rollout(**fields)  # type: ignore[arg-type]
+
+
+def updating(units: int, stage: int = 0) -> list[StageCount]:
+    return [StageCount(stage, M.UPDATING, units)] if units else []
+
+
+ANSWERED = [StageCount(stage, M.SUCCEEDED, 5) for stage in (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -140,25 +153,87 @@ def test_the_file_gives_a_rule_only_where_it_has_the_section() -> None:
 
 def test_a_stage_ends_when_every_unit_of_it_has_answered() -> None:
     rollout = a_rollout()
-    assert rollout.judged(failures=0, open_units=1, now=NOON) is rollout
-    second = rollout.judged(failures=0, open_units=0, now=NOON)
+    assert rollout.judged(failures=0, counts=updating(1), now=NOON) is rollout
+    second = rollout.judged(failures=0, counts=ANSWERED, now=NOON)
     assert (second.stage, second.state) == (1, S.RUNNING)
-    assert second.judged(failures=9, open_units=0, now=NOON).state is S.FINISHED
+    assert second.judged(failures=9, counts=ANSWERED, now=NOON).state is S.FINISHED
 
 
 def test_the_pause_between_stages_counts_from_the_last_answer() -> None:
     rollout = a_rollout(rule=RolloutRule(pause_seconds=60))
-    settled = rollout.judged(failures=0, open_units=0, now=NOON)
+    settled = rollout.judged(failures=0, counts=ANSWERED, now=NOON)
     assert settled.stage == 0
-    early = settled.judged(failures=0, open_units=0, now=NOON + timedelta(seconds=59))
+    early = settled.judged(failures=0, counts=ANSWERED, now=NOON + timedelta(seconds=59))
     assert early.stage == 0
-    assert early.judged(failures=0, open_units=0, now=NOON + timedelta(seconds=60)).stage == 1
+    assert early.judged(failures=0, counts=ANSWERED, now=NOON + timedelta(seconds=60)).stage == 1
+
+
+def test_units_that_are_away_hold_no_stage_up_once_another_one_succeeded() -> None:
+    rollout = a_rollout()
+    away = [StageCount(0, M.OFFLINE, 4), StageCount(1, M.WAITING, 5)]
+    proof = [*away, StageCount(0, M.SUCCEEDED, 1)]
+    assert rollout.judged(failures=0, counts=proof, now=NOON).stage == 1
+    assert rollout.judged(failures=0, counts=[*proof, *updating(1)], now=NOON).stage == 0
+    failed = [*proof, StageCount(0, M.FAILED, 1)]
+    assert rollout.judged(failures=1, counts=failed, now=NOON).stage == 1
+
+
+def test_a_stage_of_which_every_unit_is_away_waits_for_one_and_then_goes_on() -> None:
+    away = [StageCount(0, M.OFFLINE, 5), StageCount(1, M.WAITING, 5)]
+    rollout = a_rollout(rule=RolloutRule(pause_seconds=60))
+    quiet = rollout.judged(failures=0, counts=away, now=NOON)
+    grace = timedelta(seconds=OFFLINE_GRACE_SECONDS)
+    early = quiet.judged(failures=0, counts=away, now=NOON + grace - timedelta(seconds=1))
+    assert (early.stage, early.settled_datetime) == (0, NOON)
+    assert early.judged(failures=0, counts=away, now=NOON + grace).stage == 1
+
+
+def test_the_success_of_an_earlier_stage_does_not_speak_for_units_that_are_away() -> None:
+    counts = [StageCount(0, M.SUCCEEDED, 5), StageCount(1, M.OFFLINE, 5)]
+    quiet = a_rollout(stage=1, ends=(5, 10, 15)).judged(failures=0, counts=counts, now=NOON)
+    assert quiet.stage == 1
+    grace = timedelta(seconds=OFFLINE_GRACE_SECONDS)
+    assert quiet.judged(failures=0, counts=counts, now=NOON + grace).stage == 2
+
+
+def test_a_stage_that_has_a_failure_and_no_success_waits_for_those_that_are_away() -> None:
+    counts = [StageCount(0, M.OFFLINE, 4), StageCount(0, M.FAILED, 1)]
+    rollout = a_rollout(settled_datetime=NOON)
+    day = NOON + timedelta(days=1)
+    assert rollout.judged(failures=1, counts=counts, now=day) is rollout
+    # a failure of the stage before, or from before it was resumed, says nothing about this one
+    assert rollout.judged(failures=1, counts=counts[:1], now=day).stage == 1
+    assert rollout.judged(failures=0, counts=counts, now=day).stage == 1
+
+
+def test_a_finished_rollout_awaits_the_units_that_are_away() -> None:
+    rollout = a_rollout(stage=1)
+    away = [*ANSWERED, StageCount(0, M.OFFLINE, 1)]
+    finished = rollout.judged(failures=0, counts=away, now=NOON)
+    assert (finished.state, finished.awaits_devices) == (S.FINISHED, True)
+    later = NOON + timedelta(days=1)
+    assert finished.judged(failures=0, counts=away, now=later) is finished
+    done = finished.judged(failures=9, counts=ANSWERED, now=later)
+    assert (done.state, done.awaits_devices, done.settled_datetime) == (S.FINISHED, False, later)
+    assert not rollout.judged(failures=0, counts=ANSWERED, now=NOON).awaits_devices
+
+
+def test_a_newer_target_ends_all_waiting() -> None:
+    newer = Sha("b" * 40)
+    for state in (S.RUNNING, S.PAUSED):
+        ended = a_rollout(state=state).superseded(newer, NOON)
+        assert (ended.state, ended.reason) == (S.STOPPED, f"superseded by {newer}")
+    finished = a_rollout(state=S.FINISHED).superseded(newer, NOON)
+    assert (finished.state, finished.awaits_devices) == (S.FINISHED, False)
+    for state in (S.STOPPED, S.RETURNED):
+        rollout = a_rollout(state=state)
+        assert rollout.superseded(newer, NOON) is rollout
 
 
 def test_it_stops_by_itself_at_the_limit_also_in_the_middle_of_a_stage() -> None:
     rollout = a_rollout(rule=RolloutRule(failures_max=3, window_seconds=600))
-    assert rollout.judged(failures=2, open_units=4, now=NOON).is_running
-    stopped = rollout.judged(failures=3, open_units=4, now=NOON)
+    assert rollout.judged(failures=2, counts=updating(4), now=NOON).is_running
+    stopped = rollout.judged(failures=3, counts=updating(4), now=NOON)
     assert stopped.state is S.STOPPED
     assert stopped.reason == "3 units failed within 600 s, the limit is 3"
 
@@ -203,7 +278,8 @@ def test_nothing_but_a_running_rollout_is_ever_moved_by_what_units_report(
     state: RolloutState, failures: int, left: int, limit: int
 ) -> None:
     rollout = a_rollout(state=state, rule=RolloutRule(failures_max=limit))
-    judged = rollout.judged(failures=failures, open_units=left, now=NOON)
-    assert (judged is rollout) or state is S.RUNNING
+    judged = rollout.judged(failures=failures, counts=updating(left), now=NOON)
+    assert judged.state is state or state is S.RUNNING
+    assert judged.stage == 0 or state is S.RUNNING
     if state is S.RUNNING and failures >= limit:
         assert judged.state is S.STOPPED

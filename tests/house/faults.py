@@ -2,7 +2,7 @@
 
 A test names a fault in its own name (``test_w16_a_token_is_in_no_url``), its docstring or a text
 inside it; a module's docstring names what the whole module is about and counts where no single
-test says it. Run ``scripts/faults`` after adding such a test.
+test says it. Run ``scripts/security`` after adding such a test.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def test_the_openapi_document_is_written_without_starting_anything() -> None:
 
 
 def test_the_table_of_faults_is_up_to_date() -> None:
-    assert faults.PAGE.read_text() == faults.page_with(faults.table()), "run: scripts/faults"
+    assert faults.PAGE.read_text() == faults.page_with(faults.table()), "run: scripts/security"
     assert set(faults.all_closed()) <= set(faults.FAULTS), "name them in fault_texts.py"
 
 

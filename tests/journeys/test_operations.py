@@ -107,7 +107,7 @@ def test_metrics_tell_requests_by_template_messages_and_the_process(served: Serv
     assert "never/heard" not in text
     for name in (
         "pepeunit_mqtt_received_messages_total",
-        "pepeunit_ingest_accepted_total",
+        "pepeunit_pipe_received_total",
         "pepeunit_journal_bytes",
         "pepeunit_outbox_length",
         "process_resident_memory_bytes",

@@ -1,6 +1,7 @@
-"""A rollout over 50 devices on a real platform: it stops by itself, and return works (issue 3).
+"""Rollouts on a real platform, whose devices are real MQTT connections (issue 3).
 
-The devices are real MQTT connections. Five of them never come up with the new version.
+Over 50 devices of which five never come up with the new version it stops by itself, and return
+works. Devices that are away stop nothing and get the version when they come back (decision 0109).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,13 @@ from pepeunit.codecs.mqtt.wire import VERSION_3
 from pepeunit.entrypoints.cli.demo_journey import within
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.cli.rest_client import RestClient, rest_client
+from pepeunit.usecases.updates.advance_rollout import OFFLINE_AFTER_SECONDS
 from tests.journeys.conftest import Served
 
 DOMAIN = "rollout.example"
 PROJECT = "field/fleet"
-DEVICES = 50
 INTERVAL_SECONDS = 1
 WAIT_SECONDS_MAX = 60.0
-STAGES = ["10", "50%"]
 FAULTY = (1, 4, 8, 12, 20)
 """Positions in the order of ids: three in the first stage, two in the second."""
 PROGRAM = {
@@ -42,7 +42,10 @@ PROGRAM = {
     ).encode(),
     "env_example.json": b"{}",
 }
-RULE = f"[rollout]\nstages = {json.dumps(STAGES)}\nfailures_max = {len(FAULTY)}\n".encode()
+AWAY = (0, 2, 3)
+FAULTY_LATER = 2
+"""One of those that are away, and comes back to fail."""
+SECONDS_TO_BE_AWAY = OFFLINE_AFTER_SECONDS + 30.0
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -116,6 +119,10 @@ class Fleet:
 
     api: RestClient
     forge: Forge
+    size: int
+    stages: list[str]
+    failures_max: int
+    faulty: Collection[int]
     registry: str = ""
     repo: str = ""
     devices: list[Device] = field(factory=list)
@@ -141,10 +148,10 @@ class Fleet:
             "is_compilable_repo": False,
         }
         self.repo = (await self.api.call("POST", "repos", body))["uuid"]
-        units = sorted([await self._unit(number) for number in range(DEVICES)])
+        units = sorted([await self._unit(number) for number in range(self.size)])
         for place, unit in enumerate(units):
             env = await self.api.call("GET", f"units/env/{unit}")
-            self.devices.append(Device(unit, env["PU_AUTH_TOKEN"], first, place in FAULTY))
+            self.devices.append(Device(unit, env["PU_AUTH_TOKEN"], first, place in self.faulty))
         return str(first)
 
     async def _unit(self, number: int) -> str:
@@ -158,7 +165,10 @@ class Fleet:
 
     async def push(self, tag: str) -> str:
         """A new version; the code host tells the platform."""
-        files = PROGRAM | {"pepeunit.toml": RULE, "main.py": tag.encode()}
+        rule = (
+            f"[rollout]\nstages = {json.dumps(self.stages)}\nfailures_max = {self.failures_max}\n"
+        )
+        files = PROGRAM | {"pepeunit.toml": rule.encode(), "main.py": tag.encode()}
         commit = await self.forge.commit(PROJECT, files, tag, tag=tag)
         hook = await self.api.call("GET", f"repository_registry/webhook/{self.registry}")
         headers = {"X-Gitlab-Token": hook["secret"]}
@@ -170,19 +180,26 @@ class Fleet:
         answer: dict[str, Any] = await self.api.call("GET", f"repos/rollout/{self.repo}")
         return answer
 
-    async def reaches(self, state: str) -> dict[str, Any]:
+    async def all_report(self, commit: str) -> None:
+        async def reported() -> bool:
+            units = await self.units()
+            return all(unit["current_commit_version"] == commit for unit in units.values())
+
+        await within(WAIT_SECONDS_MAX, "not every device reports", reported)
+
+    async def reaches(self, state: str, wait_seconds: float = WAIT_SECONDS_MAX) -> dict[str, Any]:
         async def reached() -> dict[str, Any] | None:
             answer = await self.rollout()
             return answer if (answer["latest"] or {}).get("state") == state else None
 
-        return await within(WAIT_SECONDS_MAX, f"the rollout is not {state}", reached)
+        return await within(wait_seconds, f"the rollout is not {state}", reached)
 
     async def units(self) -> dict[str, dict[str, Any]]:
         listed = await self.api.call("GET", "units", params={"repo_uuid": self.repo})
         return {unit["uuid"]: unit for unit in listed["units"]}
 
 
-async def test_a_rollout_stops_by_itself_and_returns(served: Served, forge: Forge) -> None:
+async def start(served: Served, forge: Forge) -> None:
     served.settings = {
         "PU_DOMAIN": DOMAIN,
         "PU_GIT_HOST_ALLOWLIST": forge.authority,
@@ -190,16 +207,15 @@ async def test_a_rollout_stops_by_itself_and_returns(served: Served, forge: Forg
         "PU_MQTT_MAX_CLIENT_CONNECTION_RATE": "1000/s",
     }
     await asyncio.to_thread(served.start)
+
+
+async def test_a_rollout_stops_by_itself_and_returns(served: Served, forge: Forge) -> None:
+    await start(served, forge)
     async with rest_client(served.api_url) as api, asyncio.TaskGroup() as running:
-        fleet = Fleet(api, forge)
+        fleet = Fleet(api, forge, 50, ["10", "50%"], len(FAULTY), FAULTY)
         first = await fleet.build()
         tasks = [running.create_task(one.run(served.mqtt_port)) for one in fleet.devices]
-
-        async def all_report() -> bool:
-            units = await fleet.units()
-            return all(unit["current_commit_version"] == first for unit in units.values())
-
-        await within(WAIT_SECONDS_MAX, "not every device reports", all_report)
+        await fleet.all_report(first)
         second = await fleet.push("v2")
 
         stopped = await fleet.reaches("Stopped")
@@ -231,5 +247,46 @@ async def test_a_rollout_stops_by_itself_and_returns(served: Served, forge: Forg
         assert [stage["returned"] for stage in after["stages"]] == [10, 15, 0]
         assert {one.version for one in fleet.devices} == {first}
         assert all(one.told == [second, first] or one.is_faulty for one in touched)
+        for task in tasks:
+            task.cancel()
+
+
+async def test_devices_that_are_away_stop_nothing_and_catch_up(
+    served: Served, forge: Forge
+) -> None:
+    await start(served, forge)
+    async with rest_client(served.api_url) as api, asyncio.TaskGroup() as running:
+        fleet = Fleet(api, forge, 12, ["4", "50%"], 2, [FAULTY_LATER])
+        first = await fleet.build()
+        tasks = [running.create_task(one.run(served.mqtt_port)) for one in fleet.devices]
+        await fleet.all_report(first)
+        away = [fleet.devices[place] for place in AWAY]
+        for place in AWAY:
+            tasks[place].cancel()
+
+        async def gone() -> bool:
+            units = await fleet.units()
+            return not any(units[one.unit]["is_online"] for one in away)
+
+        await within(WAIT_SECONDS_MAX, "devices that left are online", gone)
+        second = await fleet.push("v2")
+
+        finished = await fleet.reaches("Finished", SECONDS_TO_BE_AWAY)
+        assert [stage["offline"] for stage in finished["stages"]] == [3, 0, 0]
+        assert [stage["succeeded"] for stage in finished["stages"]] == [1, 2, 6]
+        assert [stage["failed"] for stage in finished["stages"]] == [0, 0, 0]
+        assert all(one.told == [] and one.version == first for one in away)
+
+        tasks += [running.create_task(one.run(served.mqtt_port)) for one in away]
+
+        async def answered() -> dict[str, Any] | None:
+            report = await fleet.rollout()
+            return report if report["stages"][0]["offline"] == 0 else None
+
+        answer = await within(WAIT_SECONDS_MAX, "devices that are back did not answer", answered)
+        assert answer["latest"]["state"] == "Finished"
+        assert (answer["stages"][0]["succeeded"], answer["stages"][0]["failed"]) == (3, 1)
+        assert answer["failures"][0]["unit_uuid"] == fleet.devices[FAULTY_LATER].unit
+        assert Counter(one.version for one in fleet.devices) == {second: 11, first: 1}
         for task in tasks:
             task.cancel()

@@ -13,11 +13,18 @@ from pepeunit.adapters.memory.mirrors import MemoryMirrors
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Conflict, Forbidden, Invalid, NotFound, Topic
 from pepeunit.domain.ids import RegistryId, RepoId, UnitId
+from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.registries.version import Sha
-from pepeunit.domain.repos.rollout import MemberState, Rollout, RolloutState
+from pepeunit.domain.repos.rollout import (
+    OFFLINE_GRACE_SECONDS,
+    MemberState,
+    Rollout,
+    RolloutState,
+)
 from pepeunit.domain.repos.rollout_rule import RuleSource
 from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.ports.database import Transaction
+from pepeunit.usecases.updates.advance_rollout import OFFLINE_AFTER_SECONDS
 from pepeunit.usecases.updates.rollouts import GetRollout, SetRolloutRule
 from pepeunit.usecases.updates.update_repo import UpdateRepoUnits
 from tests.usecases.platform import INTERVAL, Platform, program
@@ -45,6 +52,17 @@ class Fleet:
         self.units.sort()
         if rule is not None:
             await SetRolloutRule(self.platform.database)(self.owner, self.repo, rule)
+
+    async def connect(self, *units: UnitId) -> None:
+        for unit in units:
+            self.platform.broker.listening.add(unit)
+            await self.platform.presence.connected(Agent.unit(unit))
+            await self.platform.presence.listening(Agent.unit(unit))
+
+    async def disconnect(self, *units: UnitId) -> None:
+        for unit in units:
+            self.platform.broker.listening.discard(unit)
+            await self.platform.presence.disconnected(Agent.unit(unit))
 
     async def report(self, commit: Sha, *units: UnitId) -> None:
         self.platform.clock.move(INTERVAL / 2)
@@ -93,6 +111,7 @@ async def test_without_a_rule_every_unit_moves_at_once(fleet: Fleet) -> None:
 
 async def test_stages_move_in_order_and_wait_for_their_units(fleet: Fleet) -> None:
     await fleet.build(8, STAGED)
+    await fleet.connect(*fleet.units)
     commit = await fleet.push()
     old = fleet.first
     assert await fleet.built() == [commit] * 2 + [old] * 6
@@ -138,6 +157,7 @@ async def test_the_pause_between_stages_is_kept(platform: Platform, fleet: Fleet
 
 async def test_failures_stop_it_and_no_trigger_goes_on(platform: Platform, fleet: Fleet) -> None:
     await fleet.build(8, {"stages": ["50%"], "failures_max": 2})
+    await fleet.connect(*fleet.units)
     commit = await fleet.push()
     platform.clock.move(2 * INTERVAL + 1)
     await fleet.report(commit, *fleet.units[2:4])
@@ -156,8 +176,161 @@ async def test_failures_stop_it_and_no_trigger_goes_on(platform: Platform, fleet
     assert refused.value.topic is Topic.UPDATE
 
 
+async def test_devices_that_are_away_are_no_failures_and_hold_no_stage_up(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(8, {"stages": ["50%"], "failures_max": 2})
+    *away, present = fleet.units[:4]
+    await fleet.connect(present, *fleet.units[4:])
+    commit = await fleet.push()
+    await fleet.report(commit, present)
+    await fleet.round()
+    assert (await fleet.built()).count(commit) == 8
+    assert await fleet.states() == {M.OFFLINE: 3, M.SUCCEEDED: 1, M.UPDATING: 4}
+    platform.clock.move(2 * INTERVAL + 1)
+    await fleet.report(commit, *fleet.units[4:])
+    await fleet.round()
+    # the units themselves timed out, as ever (O32), but say nothing about the version
+    assert {(await platform.row(unit)).update.status for unit in away} == {UpdateStatus.ERROR}
+    assert (await fleet.rollout()).state is S.FINISHED
+    assert await fleet.states() == {M.OFFLINE: 3, M.SUCCEEDED: 5}
+    assert [one.unit_uuid for one in await platform.outbox()] == away
+
+
+async def test_a_device_that_comes_back_is_told_and_counted_by_what_it_then_reports(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(4, {"stages": [3], "failures_max": 2})
+    good, bricked, present, last = fleet.units
+    await fleet.connect(present, last)
+    commit = await fleet.push()
+    platform.clock.move(2 * INTERVAL + 1)
+    await fleet.report(commit, present)
+    await fleet.round()
+    await fleet.report(commit, last)
+    await fleet.round()
+    assert (await fleet.rollout()).awaits_devices
+    assert await fleet.states() == {M.OFFLINE: 2, M.SUCCEEDED: 2}
+    await fleet.connect(good, bricked)
+    await platform.drain.settle()
+    await fleet.disconnect(bricked)
+    await fleet.round()
+    assert not await platform.outbox()
+    assert await fleet.states() == {M.OFFLINE: 2, M.SUCCEEDED: 2}
+    await fleet.report(commit, good)
+    await fleet.round()
+    assert await fleet.states() == {M.OFFLINE: 1, M.SUCCEEDED: 3}
+    platform.clock.move(2 * INTERVAL + 1)
+    await fleet.round()
+    assert await fleet.states() == {M.FAILED: 1, M.SUCCEEDED: 3}
+    rollout = await fleet.rollout()
+    assert (rollout.state, rollout.awaits_devices) == (S.FINISHED, False)
+
+
+async def test_devices_that_took_the_command_and_never_came_back_are_failures(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(8, {"stages": ["50%"], "failures_max": 2})
+    await fleet.connect(*fleet.units)
+    commit = await fleet.push()
+    await platform.drain.settle()
+    await fleet.report(commit, *fleet.units[2:4])
+    await fleet.disconnect(*fleet.units[:2])
+    await fleet.round()
+    assert await fleet.states() == {M.UPDATING: 2, M.SUCCEEDED: 2, M.WAITING: 4}
+    # a person's button queues the command anew: what they took once stays taken
+    for unit in fleet.units[:2]:
+        await platform.send_command(fleet.owner, unit, CommandKind.UPDATE)
+    assert {one.unit_uuid for one in await platform.outbox()} == set(fleet.units[:2])
+    platform.clock.move(2 * INTERVAL + 1)
+    await fleet.round()
+    assert (await fleet.rollout()).reason == "2 units failed, the limit is 2"
+    assert (await fleet.built()).count(commit) == 4
+
+
+async def test_a_device_that_leaves_before_it_took_the_command_is_away(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(4, {"stages": [2], "failures_max": 1})
+    leaving, staying = fleet.units[:2]
+    platform.broker.silent.add(leaving)
+    await fleet.connect(*fleet.units)
+    commit = await fleet.push()
+    await fleet.report(commit, staying)
+    await fleet.disconnect(leaving)
+    await fleet.round()
+    assert await fleet.states() == {M.UPDATING: 1, M.SUCCEEDED: 1, M.WAITING: 2}
+    platform.clock.move(OFFLINE_AFTER_SECONDS)
+    await fleet.round()
+    assert await fleet.states() == {M.OFFLINE: 1, M.SUCCEEDED: 1, M.UPDATING: 2}
+
+
+async def test_after_a_restart_devices_get_time_to_connect_again(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(4, {"stages": [2]})
+    await fleet.connect(*fleet.units)
+    await platform.presence.reset()
+    platform.broker.listening.clear()
+    commit = await fleet.push()
+    platform.clock.move(OFFLINE_AFTER_SECONDS - 1)
+    await fleet.round()
+    assert await fleet.states() == {M.UPDATING: 2, M.WAITING: 2}
+    await fleet.connect(*fleet.units)
+    await fleet.report(commit, *fleet.units[:2])
+    await fleet.round()
+    assert await fleet.states() == {M.SUCCEEDED: 2, M.UPDATING: 2}
+
+
+async def test_a_stage_whose_devices_are_all_away_is_passed_after_the_grace(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(4, {"stages": [2], "failures_max": 1})
+    commit = await fleet.push()
+    platform.clock.move(OFFLINE_AFTER_SECONDS)
+    await fleet.round()
+    platform.clock.move(OFFLINE_GRACE_SECONDS - 1)
+    await fleet.round()
+    assert (await fleet.built()).count(commit) == 2
+    platform.clock.move(1)
+    await fleet.round()
+    assert (await fleet.built()).count(commit) == 4
+
+
+async def test_return_also_reaches_devices_that_never_heard_of_the_version(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(2)
+    await fleet.push()
+    platform.clock.move(OFFLINE_AFTER_SECONDS)
+    await fleet.round()
+    assert await fleet.states() == {M.OFFLINE: 2}
+    await platform.steer.give_back(fleet.owner, fleet.repo)
+    await fleet.round()
+    assert await fleet.built() == [fleet.first] * 2
+    assert CommandKind.UPDATE not in {one.kind for one in await platform.outbox()}
+    assert await fleet.states() == {M.RETURNED: 2}
+
+
+async def test_a_newer_target_ends_the_wait_of_a_finished_rollout(
+    platform: Platform, fleet: Fleet
+) -> None:
+    await fleet.build(2)
+    await fleet.connect(fleet.units[0])
+    second = await fleet.push("v2")
+    await fleet.report(second, fleet.units[0])
+    await fleet.round()
+    assert (await fleet.rollout()).awaits_devices
+    await fleet.push("v3")
+    newest, oldest = (await fleet.get(fleet.owner, fleet.repo)).history
+    assert not oldest.awaits_devices
+    async with platform.database.read() as rows:
+        assert list(await rows.rollouts.unfinished()) == [newest.uuid]
+
+
 async def test_a_resumed_rollout_counts_failures_anew(platform: Platform, fleet: Fleet) -> None:
     await fleet.build(6, {"stages": [2], "failures_max": 2})
+    await fleet.connect(*fleet.units)
     commit = await fleet.push()
     platform.clock.move(2 * INTERVAL + 1)
     await fleet.round()
@@ -266,10 +439,7 @@ async def test_a_bad_rollout_section_moves_nobody_and_says_why_at_every_unit(
     assert error is not None and "rollout.stages[0]" in error and "rollout.pause" in error
 
 
-async def test_a_crash_between_batches_loses_no_unit(
-    platform: Platform, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pepeunit.usecases.updates.advance_rollout.BATCH_UNITS", 2)
+async def test_a_crash_between_batches_loses_no_unit(platform: Platform, fleet: Fleet) -> None:
     await fleet.build(5)
 
     class KilledError(BaseException):
@@ -287,7 +457,7 @@ async def test_a_crash_between_batches_loses_no_unit(
                 raise KilledError
             return queued
 
-    dying = evolve(platform.advance, move=Dying())
+    dying = evolve(platform.advance, move=Dying(), batch_units=2)
     platform.remote.push(program(more__txt="2"), tag="v2")
     row = await platform.repo_row(fleet.repo)
     await platform.synchronise(row.repository_registry_uuid)

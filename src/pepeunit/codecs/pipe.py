@@ -25,6 +25,8 @@ DOCUMENT_BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
 EXPANDED_NODES_MAX: Final = 20_000
 """Of a document with its aliases written out."""
+NUMBER_BITS_MAX: Final = 1024
+"""Longer integers fit no number of a config, and the longest cannot even be told in a message."""
 
 
 @frozen
@@ -70,6 +72,8 @@ def read_pipe_document(content: bytes) -> PipeDocument:
         raise Invalid(
             f"the character at position {error.position} is not allowed", Topic.PIPE
         ) from None
+    except (ValueError, OverflowError):  # \U of what is no character, deep inside the scanner
+        raise Invalid("an escape stands for no character", Topic.PIPE) from None
     except yaml.MarkedYAMLError as error:
         raise _broken(error.problem or "not YAML", error.problem_mark) from None
     if root is None:
@@ -162,7 +166,9 @@ class _BoundedLoader(yaml.SafeLoader):
 def _or_text(construct: Any) -> Any:
     def constructed(loader: _BoundedLoader, node: yaml.ScalarNode) -> Any:
         try:
-            return construct(loader, node)
+            value = construct(loader, node)
+            is_long = isinstance(value, int) and value.bit_length() > NUMBER_BITS_MAX
+            return node.value if is_long else value
         except (ValueError, OverflowError, LookupError, AttributeError):
             return node.value
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
-from attrs import frozen
+from attrs import define, frozen
 
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.pipes.config import PolicyType
@@ -24,6 +24,8 @@ BLOCK_ROWS: Final = 5_000
 BLOCK_CHARS: Final = 4 * 1024 * 1024
 FIELD_CHARS_MAX: Final = 1024 * 1024
 """More than a broker lets through; a quote that is never closed ends here."""
+RECORD_CHARS_MAX: Final = 2 * 1024 * 1024
+"""Of a row: a cell takes eight bytes of memory for each comma of the file."""
 _SECONDS_REMEMBERED: Final = 4096
 
 COLUMNS: Final = {
@@ -113,8 +115,29 @@ class PipeCsv:
         text = io.TextIOWrapper(
             self.file, encoding="utf-8-sig", errors="surrogateescape", newline=""
         )
-        lines = _readable(csv.reader(text, strict=True))
+        lines = _readable(_Lines(text))
         return next(lines, []), _blocks(lines)
+
+
+@define
+class _Lines:
+    """The lines of a file, as long as those of one row are not too many characters together."""
+
+    text: io.TextIOBase
+    row_chars: int = 0
+    """Of the row that is read now."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.text.readline(RECORD_CHARS_MAX + 1)
+        if not line:
+            raise StopIteration
+        self.row_chars += len(line)
+        if self.row_chars > RECORD_CHARS_MAX:
+            raise csv.Error(f"a row has over {RECORD_CHARS_MAX} characters")
+        return line
 
 
 def _blocks(lines: Iterator[list[str]]) -> Iterator[Sequence[Sequence[str]]]:
@@ -123,7 +146,7 @@ def _blocks(lines: Iterator[list[str]]) -> Iterator[Sequence[Sequence[str]]]:
     try:
         for line in lines:
             block.append(line)
-            chars += sum(map(len, line))
+            chars += len(line) + sum(map(len, line))  # empty cells take memory too
             if len(block) >= BLOCK_ROWS or chars >= BLOCK_CHARS:
                 yield block
                 block, chars = [], 0
@@ -135,10 +158,11 @@ def _blocks(lines: Iterator[list[str]]) -> Iterator[Sequence[Sequence[str]]]:
         yield block
 
 
-def _readable(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+def _readable(lines: _Lines) -> Iterator[list[str]]:
     number = 0
     try:
-        for line in lines:
+        for line in csv.reader(lines, strict=True):
+            lines.row_chars = 0
             if line:
                 yield line
                 number += 1

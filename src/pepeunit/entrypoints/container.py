@@ -213,6 +213,7 @@ class UseCases(PipeUseCases):
         store_state=store_state,
         clock=PeopleUseCases.clock,
         log_seconds=PeopleUseCases.settings.provided.devices.unit_log_expiration_seconds,
+        tap=PeopleUseCases.tap_messages,
     )
     admit_device = One(
         AdmitDevice,

@@ -21,6 +21,7 @@ from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
 from pepeunit.entrypoints.graphql.doors import DOORS as GRAPHQL_DOORS
 from pepeunit.entrypoints.graphql.doors import graphql_route
+from pepeunit.entrypoints.graphql.limits import JSON_BYTES_MAX
 from pepeunit.entrypoints.graphql.limits import Limits as GraphqlLimits
 from pepeunit.entrypoints.graphql.transport import GraphqlRoute
 from pepeunit.entrypoints.http.absent import AbsentDoor
@@ -32,6 +33,7 @@ from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
 from pepeunit.entrypoints.http.endpoint import asked_from
+from pepeunit.entrypoints.http.events import EventDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.meter import RequestMeter
 from pepeunit.entrypoints.http.monitoring import Monitoring
@@ -52,7 +54,7 @@ from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import KIB
 from pepeunit.entrypoints.wiring.pipe_forms import default_pipe
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
-from pepeunit.usecases.instance.readiness import CheckReadiness
+from pepeunit.usecases.instance.readiness import Check, CheckReadiness
 
 D = TypeVar("D")
 
@@ -76,6 +78,7 @@ DOORS: tuple[type[Door], ...] = (
     PermissionDoor,
     AccessDoor,
     AuditDoor,
+    EventDoor,
 )
 
 
@@ -95,20 +98,27 @@ def filled(use: UseCases, door: type[D], **given: Any) -> D:
     return door(**found, **given)
 
 
-def monitoring_of(use: UseCases, settings: Settings, endpoint: Endpoint) -> Monitoring:
-    """Readiness and metrics over the running parts."""
-    database, journal = use.database(), use.journal()
+def database_answers(use: UseCases) -> Check:
+    """Whether PostgreSQL answers a question."""
+    database = use.database()
 
     async def answers() -> None:
         async with database.read() as rows:
             await rows.users.get(NOBODY)
+
+    return answers
+
+
+def monitoring_of(use: UseCases, settings: Settings, endpoint: Endpoint) -> Monitoring:
+    """Readiness and metrics over the running parts."""
+    journal = use.journal()
 
     async def listens() -> None:
         if not endpoint.is_listening:
             raise Unavailable("MQTT endpoint", "does not listen")
 
     checks = {
-        "database": answers,
+        "database": database_answers(use),
         "series": use.series_admin().check,
         "journal": journal.check,
         "endpoint": listens,
@@ -161,6 +171,12 @@ def rest_runner(
         lists=lists,
     )
     _graphql(use, settings, site, lists).add_to(app.router)
+    watch = use.watch_live()
+
+    async def stop_watching(_app: web.Application) -> None:
+        watch.close()
+
+    app.on_shutdown.append(stop_watching)
     return make_runner(app)
 
 
@@ -173,7 +189,8 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         asked_from=lambda request: asked_from(request, site),
         path=f"{site.app_path}/graphql",
         limits=GraphqlLimits(
-            body_bytes_max=settings.requests.http_body_bytes_max,
+            json_bytes_max=min(settings.requests.http_body_bytes_max, JSON_BYTES_MAX),
+            file_bytes_max=settings.requests.csv_bytes_max,
             page_rows_max=settings.requests.max_pagination_size,
             tokens_max=settings.graphql.tokens_max,
             depth_max=settings.graphql.depth_max,
@@ -182,6 +199,7 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         ),
         is_secure=settings.site.secure,
         has_page=settings.graphiql_enabled,
+        watch=use.watch_live(),
     )
 
 

@@ -32,7 +32,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
-from pepeunit.entrypoints.parts import load_settings, use_cases
+from pepeunit.entrypoints.parts import joined, load_settings, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.tls import Certificate
@@ -45,6 +45,7 @@ ROLLOUT_SECONDS: Final = 3.0
 POLL_REMOTES_SECONDS: Final = 60.0
 AUDIT_PURGE_SECONDS: Final = 3600.0
 OLD_TOKENS_SECONDS: Final = 60.0
+WATCH_SECONDS: Final = 1.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
@@ -111,8 +112,11 @@ async def running(
         first = settings.features.first_user_admin
         password = None if first else await use.ensure_admin()()
         await use.presence().reset()
-        await stack.enter_async_context(_ingesting(use))
+        if settings.pipes.pipeline_enable:
+            await stack.enter_async_context(_ingesting(use))
         await stack.enter_async_context(_settling(use))
+        await stack.enter_async_context(joined(settings, use))
+        await stack.enter_async_context(_watching(use))
         endpoint = device_endpoint(use, settings)
         stack.push_async_callback(endpoint.stop)
         await endpoint.start(host, settings.mqtt.port)
@@ -120,7 +124,7 @@ async def running(
             await endpoint.listen(host, mqtt_tls_port, tls.context)
         monitoring = monitoring_of(use, settings, endpoint)
         runner = rest_runner(use, settings, facts, monitoring)
-        await stack.enter_async_context(_http(runner, settings, tls.context if tls else None))
+        await stack.enter_async_context(http(runner, host, http_port, tls.context if tls else None))
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
         stack.enter_context(_settled_memory())
@@ -163,18 +167,13 @@ def _refuse_taken(host: str, port: int, option: str) -> None:
 
 
 @asynccontextmanager
-async def _http(
-    runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext | None
+async def http(
+    runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
+    """It answers meanwhile."""
     await runner.setup()
     try:
-        site = web.TCPSite(
-            runner,
-            settings.site.http_host,
-            settings.site.http_port,
-            shutdown_timeout=HTTP_STOP_SECONDS,
-            ssl_context=tls,
-        )
+        site = web.TCPSite(runner, host, port, shutdown_timeout=HTTP_STOP_SECONDS, ssl_context=tls)
         await site.start()
         yield
     finally:
@@ -186,7 +185,7 @@ async def _ingesting(use: UseCases) -> AsyncIterator[None]:
     """The pipes run; what a previous run left is stored before anything else is let in, unless
     that takes long. At the end everything is stored or spooled and written down."""
     ingest = use.ingest()
-    async with _tasks({"ingest": ingest.run}):
+    async with tasks({"ingest": ingest.run}):
         if not await ingest.ready():
             log.warning("what the previous run left is still being stored")
         try:
@@ -200,7 +199,7 @@ async def _ingesting(use: UseCases) -> AsyncIterator[None]:
 async def _settling(use: UseCases) -> AsyncIterator[None]:
     """Commands that devices have taken leave the outbox, once more at the end."""
     settle = use.settle_commands()
-    async with _tasks({"settle": settle.run}):
+    async with tasks({"settle": settle.run}):
         yield
     try:
         await settle()
@@ -208,12 +207,22 @@ async def _settling(use: UseCases) -> AsyncIterator[None]:
         log.warning("devices are told again what they have: %s", outage)
 
 
+def _watching(use: UseCases) -> AbstractAsyncContextManager[None]:
+    """Tokens of open watches end, and old verdicts are asked anew."""
+    watch = use.watch_live()
+
+    async def tick() -> None:
+        watch.tick()
+
+    return tasks({"watches": lambda: every(WATCH_SECONDS, "watches", tick)})
+
+
 def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
     drain, sweep, poll = use.drain(), use.sweep_updates(), use.poll_remotes()
     followers, sync_all = use.followers(), use.sync_all()
     rollouts = use.advance_rollout()
     purge_audit, end_old_tokens = use.purge_audit(), use.end_old_tokens()
-    return _tasks(
+    return tasks(
         {
             "outbox": lambda: every(OUTBOX_SWEEP_SECONDS, "outbox", drain),
             "updates": lambda: every(UPDATE_SWEEP_SECONDS, "update sweep", sweep),
@@ -228,11 +237,12 @@ def _rounds(use: UseCases) -> AbstractAsyncContextManager[None]:
 
 
 @asynccontextmanager
-async def _tasks(loops: Mapping[str, Callable[[], Awaitable[Any]]]) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(loop()) for loop in loops.values()]
+async def tasks(loops: Mapping[str, Callable[[], Awaitable[Any]]]) -> AsyncIterator[None]:
+    """They run meanwhile, and are cancelled at the end."""
+    running = [asyncio.ensure_future(loop()) for loop in loops.values()]
     try:
         yield
     finally:
-        for task in tasks:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)

@@ -10,11 +10,12 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 
 from pepeunit import __version__
-from pepeunit.adapters.embedded.installation import Installation
+from pepeunit.adapters.embedded.installation import Installation, InUse
 from pepeunit.adapters.postgres.migrations import current_revision, migrate
 from pepeunit.entrypoints.backups import backup, restore
 from pepeunit.entrypoints.checkup import examine
@@ -40,12 +41,15 @@ from pepeunit.entrypoints.parts import (
     series_store,
     use_cases,
 )
+from pepeunit.entrypoints.pipelining import pipelining
 from pepeunit.entrypoints.settings import Settings, known_settings
 from pepeunit.entrypoints.settings_page import settings_in_effect
 from pepeunit.entrypoints.tls import Certificate
 from pepeunit.usecases.users.first_admin import ADMIN_LOGIN
 
 log = logging.getLogger(__name__)
+
+TAKE_OVER_LOOK_SECONDS: Final = 0.5
 
 
 @contextmanager
@@ -132,6 +136,29 @@ def _accounts(use: UseCases) -> StoredAccounts:
     )
 
 
+@asynccontextmanager
+async def run_pipeline(data_dir: Path) -> AsyncIterator[str]:
+    is_told = False
+    while (installation := _opened_if_free(data_dir)) is None:
+        if not is_told:
+            log.warning("%s is in use: waiting to take over", data_dir)
+        is_told = True
+        await asyncio.sleep(TAKE_OVER_LOOK_SECONDS)
+    try:
+        _log(installation, os.environ)
+        async with pipelining(installation, os.environ) as address:
+            yield address
+    finally:
+        installation.close()
+
+
+def _opened_if_free(data_dir: Path) -> Installation | None:
+    try:
+        return Installation.open(data_dir)
+    except InUse:
+        return None
+
+
 async def bring_up_to_date(data_dir: Path) -> str:
     with _installation(data_dir) as installation:
         settings, _, _ = load_settings(installation, os.environ)
@@ -178,7 +205,13 @@ class StoredOperations:
 
 def main() -> None:
     platform = Platform(
-        __version__, serve, bring_up_to_date, open_accounts, config, StoredOperations()
+        __version__,
+        serve,
+        bring_up_to_date,
+        open_accounts,
+        config,
+        StoredOperations(),
+        run_pipeline,
     )
     sys.exit(run(sys.argv[1:], platform))
 

@@ -44,7 +44,7 @@ class Measurements:
 
     async def __call__(self) -> AsyncIterator[Family]:
         """All families; those of the stores are left out while the stores are down."""
-        for family in (*self._messages(), *pipe_families(self.ingest), *_process()):
+        for family in (*self._messages(), *pipe_families(self.ingest), *process_families()):
             yield family
         try:
             backlog = await self.count_backlog()
@@ -71,15 +71,20 @@ class Measurements:
             )
         clients = self.endpoint.connected_clients
         yield Family.one("pepeunit_mqtt_clients", "gauge", "Connected clients.", clients)
-        yield Family.one(
-            "pepeunit_journal_bytes",
-            "gauge",
-            "Bytes acknowledged and not stored yet.",
-            self.journal.waiting_bytes,
-        )
+        yield journal_family(self.journal)
 
 
-def _process() -> Iterator[Family]:
+def journal_family(journal: Journal) -> Family:
+    return Family.one(
+        "pepeunit_journal_bytes",
+        "gauge",
+        "Bytes acknowledged and not stored yet.",
+        journal.waiting_bytes,
+    )
+
+
+def process_families() -> Iterator[Family]:
+    """Of the process and its interpreter."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     yield Family(
         "pepeunit_build",

@@ -14,7 +14,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from dependency_injector import providers
 
@@ -43,7 +43,10 @@ from pepeunit.adapters.postgres.connections import connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.leases import PostgresLeases
 from pepeunit.adapters.postgres.migrations import migrate
+from pepeunit.adapters.postgres.notices import PostgresNotices
+from pepeunit.adapters.postgres.pipeline_seat import PostgresPipelineSeat
 from pepeunit.adapters.web.checked_session import CheckedSession
+from pepeunit.codecs.live import NoticeJson
 from pepeunit.domain.registries.address import HostRule
 from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.registry import GitPlatform
@@ -53,11 +56,14 @@ from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.wiring.foundation import MIB
 from pepeunit.entrypoints.wiring.pipes import PIPE_CHECK_WINDOW_SECONDS, PIPE_CHECKS_MAX
+from pepeunit.usecases.live.relay import Relay
+from pepeunit.usecases.samples.seat import SeatedLeases
 
 log = logging.getLogger(__name__)
 
 SECRET_BYTES: Final = 32
 DOMAIN_FACT: Final = "PU_DOMAIN"
+JOURNAL_FACT: Final = "journal"
 PROBE_ADDRESS: Final = ("192.0.2.1", 9)
 """A documentation address: asking for the way to it sends nothing."""
 
@@ -182,9 +188,11 @@ async def use_cases(
         passwords = _passwords(settings)
         stack.callback(passwords.close)
         exchange = Exchange()
+        seat = PostgresPipelineSeat(engine)
         ports = {
             "database": PostgresDatabase(engine),
-            "leases": PostgresLeases(lease_engine),
+            "leases": SeatedLeases(PostgresLeases(lease_engine), seat, _journal_id(installation)),
+            "pipeline_seat": seat,
             "series_writer": ClickHouseSeriesWriter(series),
             "series_reader": ClickHouseSeriesReader(series),
             "series_admin": ClickHouseSeriesAdmin(series),
@@ -223,6 +231,32 @@ async def use_cases(
         )
         stack.push_async_callback(use.background().stop)
         yield use
+
+
+def _journal_id(installation: Installation) -> UUID:
+    """Made once; it goes where the data directory goes."""
+    return UUID(installation.fix(JOURNAL_FACT, str(uuid4())))
+
+
+@asynccontextmanager
+async def joined(settings: Settings, use: UseCases) -> AsyncIterator[None]:
+    """Live data is told to, and heard from, other processes on the same external PostgreSQL; the
+    embedded one belongs to a single process."""
+    url = settings.site.database_url
+    if url is None:
+        yield
+        return
+    engine, ear = connect(url), connect(url, is_pooled=False)
+    notices = PostgresNotices(engine, ear)
+    relay = Relay(use.events(), use.load_events(), notices, NoticeJson(), uuid4().hex[:12])
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await engine.dispose()
+        await ear.dispose()
 
 
 def _mirrors(settings: Settings, installation: Installation) -> GitMirrors:

@@ -141,6 +141,20 @@ class MqttSettings:
         whole(1),
         "Messages kept for a client that is away or slow.",
     )
+    broker_tls: bool = setting(
+        "PU_MQTT_BROKER_TLS",
+        False,
+        flag,
+        "Whether `pepeunit pipeline` reaches the broker over TLS; then `PU_MQTT_PORT` is that of"
+        " TLS, and the broker's certificate must be valid for `PU_MQTT_HOST`.",
+    )
+    broker_ca: str | None = setting(
+        "PU_MQTT_BROKER_CA",
+        None,
+        text,
+        "The file of the authority (PEM) that signed the broker's certificate.",
+        shown="those this machine trusts",
+    )
     secure: bool = setting(
         "PU_MQTT_SECURE",
         False,
@@ -161,6 +175,13 @@ class MqttSettings:
 class PipeSettings:
     """From an acknowledged message to a stored row."""
 
+    pipeline_enable: bool = setting(
+        "PU_FF_PIPELINE_ENABLE",
+        True,
+        flag,
+        "Whether `pepeunit serve` runs the pipes itself; false where `pepeunit pipeline` does,"
+        " behind an external broker.",
+    )
     journal_disk_mib: int = setting(
         "PU_JOURNAL_DISK_MAX",
         1024,

@@ -54,6 +54,13 @@ class OperationSettings:
         "A second port of the broker, over TLS with the same certificate; 8883 is usual.",
         shown="no such port",
     )
+    pipeline_http_port: int | None = setting(
+        "PU_PIPELINE_HTTP_PORT",
+        None,
+        port_number,
+        "Where `pepeunit pipeline` tells that it is alive and ready, and its metrics.",
+        shown="no such port",
+    )
     metrics_networks: tuple[str, ...] = setting(
         "PU_METRICS_NETWORKS",
         LOCAL_NETWORKS,

@@ -31,7 +31,8 @@ class Rollouts(Protocol):
         ...
 
     async def unfinished(self) -> Sequence[RolloutId]:
-        """Those that run, and those returned that have units still to send back."""
+        """Those that run, those finished that await devices, and those returned that have units
+        still to send back."""
         ...
 
     async def put(self, rollout: Rollout) -> None:
@@ -57,10 +58,13 @@ class Rollouts(Protocol):
         """The units of the stage that have not moved: connected ones first, then in order."""
         ...
 
-    async def settle(self, rollout: Rollout, now: datetime) -> int:
-        """Give every ``UPDATING`` member whose unit has answered its outcome; how many.
+    async def settle(self, rollout: Rollout, now: datetime, *, away_before: datetime) -> int:
+        """Give the members that were told what their units show; how many changed their state.
 
-        A unit that reports the rollout's commit succeeded, one in ``Error`` failed.
+        A unit that reports the rollout's commit succeeded. One that is not connected, and was
+        neither told nor seen after ``away_before``, is ``OFFLINE`` while its command still waits
+        in the outbox and no round found it taken. Any other one in ``Error`` failed, except that
+        an ``OFFLINE`` one comes to fail only once its command is taken or of another version.
         """
         ...
 

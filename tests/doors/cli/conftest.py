@@ -132,7 +132,19 @@ class Served:
         return [f"import {database_url} {is_dry_run}"]
 
     def platform(self) -> Platform:
-        return Platform("9.8.7", self.serve, self.migrate, self.open_accounts, self.config, self)
+        return Platform(
+            "9.8.7",
+            self.serve,
+            self.migrate,
+            self.open_accounts,
+            self.config,
+            self,
+            self.pipelining,
+        )
+
+    @asynccontextmanager
+    async def pipelining(self, data_dir: Path) -> AsyncIterator[str]:
+        yield "broker.example.com:1883"
 
 
 @pytest.fixture

@@ -206,10 +206,10 @@ async def test_a_bug_behind_a_field_is_an_incident(
 ABSENT = [
     ("query", "getVerificationUser", ""),
     ("query", "getDashboards(filters: {}) { count }", ""),
-    ("query", "getDataPipeConfig(uuid: $u)", "($u: UUID!)"),
+    ("query", "getDashboard(uuid: $u) { uuid }", "($u: UUID!)"),
     ("mutation", "setGrafanaCookies { isNone }", ""),
     ("mutation", "deleteDashboard(uuid: $u) { isNone }", "($u: UUID!)"),
-    ("mutation", "deleteDataPipeData(uuid: $u) { isNone }", "($u: UUID!)"),
+    ("mutation", "deletePanel(uuid: $u) { isNone }", "($u: UUID!)"),
 ]
 
 
@@ -220,3 +220,15 @@ async def test_what_is_not_built_answers_as_a_feature_that_is_off(
     given = {"u": "00000000-0000-0000-0000-000000000000"} if variables else {}
     refused = await gql.refused(f"{kind} q{variables} {{ {call} }}", **given)
     assert refused.startswith("405: 15: Feature Flag Error: ")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "query($a: Int = %s) { getUnits(filters: {limit: $a}) { count } }",
+        "{ getUnits(filters: {limit: %s}) { count } }",
+    ],
+)
+async def test_an_integer_of_too_many_digits_is_a_422_and_no_incident(gql: Gql, query: str) -> None:
+    refused = await gql.refused(query % ("9" * 5000))
+    assert refused.startswith("422: 2: ") and "999" not in refused

@@ -8,7 +8,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from graphql import GraphQLList, GraphQLObjectType, GraphQLSchema, execute, get_nullable_type, parse
+from graphql import (
+    ExecutionResult,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLSchema,
+    execute,
+    get_nullable_type,
+    parse,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +28,7 @@ from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.entrypoints.graphql.binder import bind, read_sdl
 from pepeunit.entrypoints.graphql.documents import Document
 from pepeunit.entrypoints.graphql.doors import DOORS
+from pepeunit.entrypoints.graphql.execution import written
 from pepeunit.entrypoints.graphql.limits import Limits, measure
 from pepeunit.entrypoints.graphql.plans import PlanningExecutor, Unplanned
 
@@ -139,7 +148,10 @@ def both(text: str, value: Any, variables: dict[str, Any]) -> tuple[Any, Any]:
         execute(SCHEMA, syntax, context_value=context, variable_values=variables, **how)
         for how in ({}, {"executor_class": PlanningExecutor})
     ]
-    told = [(one.data, [error.formatted for error in one.errors or ()]) for one in found]
+    told = [
+        (written(ExecutionResult(one.data)), [error.formatted for error in one.errors or ()])
+        for one in found
+    ]
     return told[0], told[1]
 
 

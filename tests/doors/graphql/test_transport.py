@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from pepeunit.entrypoints.graphql.transport import BROKEN_FORM
 from tests.doors.graphql.platform import PATH, Gql, served
 from tests.doors.http.serving import Reply
 
@@ -197,13 +198,6 @@ async def test_an_empty_file_is_a_file(gql: Gql) -> None:
     assert isinstance(answer["data"]["getConvertTomlToMd"], str)
 
 
-@pytest.mark.parametrize("kind", ["checkDataPipeConfig"])
-async def test_an_upload_to_what_is_not_built_is_refused_like_any_call(gql: Gql, kind: str) -> None:
-    query = f"query($file: Upload!) {{ {kind}(file: $file) {{ stage }} }}"
-    answer = await gql.ask(query, files={"file": b"x"})
-    assert answer["errors"][0]["message"].startswith("405: 15: ")
-
-
 async def test_a_file_that_is_too_long_for_its_operation_is_told_so(gql: Gql) -> None:
     await gql.sign_up("alice")
     answer = await gql.ask(CONVERT, "alice", files={"file": b"#" * 70_000})
@@ -229,7 +223,7 @@ async def chunks(count: int, head: bytes, tail: bytes) -> Any:
 
 @pytest.mark.parametrize("who", ["none", "alice"])
 async def test_a_body_of_unknown_length_is_cut_at_the_limit(who: str) -> None:
-    async with served(PU_HTTP_BODY_BYTES_MAX="1048576") as gql:
+    async with served(PU_CSV_BYTES_MAX="1048576") as gql:
         await gql.sign_up("alice")
         head = b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n'
         head += json.dumps({"query": CONVERT, "variables": {"file": None}}).encode()
@@ -263,6 +257,10 @@ async def test_a_body_of_unknown_length_is_cut_at_the_limit(who: str) -> None:
             "The part map names a variable that is not there",
         ),
         ({str(number): "x" for number in range(9)}, "At most 8 parts are read"),
+        (
+            {"operations": "{}", "map": json.dumps({"1": ["variables.a"] * 21}), "1": "x"},
+            "A file goes into at most 20 variables",
+        ),
     ],
 )
 async def test_a_form_outside_the_convention_is_a_400(
@@ -277,6 +275,30 @@ async def test_a_form_outside_the_convention_is_a_400(
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     )
     assert is_refused(reply, text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"garbage",
+        b"--x\r\n\r\nabc",
+        b"--x\r\nno header\r\n\r\nabc\r\n--x--",
+        b"--x\r\nA: " + b"b" * 20_000 + b"\r\n\r\n",
+        b"--x\r\nContent-Type: multipart/mixed\r\n\r\n--x--",
+    ],
+)
+async def test_a_broken_form_is_a_400_and_no_incident(gql: Gql, body: bytes) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert is_refused(await gql.send(data=body, headers=headers), BROKEN_FORM)
+
+
+async def test_a_part_that_nobody_asked_for_counts_too(gql: Gql) -> None:
+    reply = await gql.send(
+        data=chunks(32, b'--x\r\nContent-Disposition: form-data; name="n"\r\n\r\n', b"\r\n"),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert reply.json["errors"][0]["message"].endswith("at most 65536 bytes")
 
 
 async def test_a_form_without_a_boundary_is_a_400(gql: Gql) -> None:

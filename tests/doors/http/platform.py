@@ -28,6 +28,7 @@ from pepeunit.entrypoints.http.api_tokens import ApiTokenDoor
 from pepeunit.entrypoints.http.audit import AuditDoor
 from pepeunit.entrypoints.http.bulk import BulkDoor
 from pepeunit.entrypoints.http.devices import DeviceDoor
+from pepeunit.entrypoints.http.events import EventDoor
 from pepeunit.entrypoints.http.instance import InstanceDoor
 from pepeunit.entrypoints.http.nodes import NodeDoor
 from pepeunit.entrypoints.http.permissions import PermissionDoor
@@ -48,6 +49,8 @@ from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
 from pepeunit.usecases.instance.metrics import GetMetrics
+from pepeunit.usecases.live.hub import Hub
+from pepeunit.usecases.live.watch import WatchLive
 from pepeunit.usecases.messages.authorize_topic import AnswerBroker, AuthorizeTopic
 from pepeunit.usecases.nodes.check_links import CheckLinks
 from pepeunit.usecases.nodes.edit_node import EditNode
@@ -247,6 +250,7 @@ class Platform:
                 delete_permission=DeletePermission(database, self.broker),
             ),
             self._pipes(),
+            EventDoor(WatchLive(database, self.authenticate, Hub(), self.clock, self.background)),
             AccessDoor(
                 ExplainAccess(database, FACTS.domain),
                 ListAccess(database, FACTS.domain),

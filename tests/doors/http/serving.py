@@ -63,7 +63,12 @@ class Client:
         async with self.session.request(
             method, url, headers=headers, allow_redirects=False, **options
         ) as response:
-            return Reply(response.status, response.headers.copy(), await response.read())
+            if response.content_type == "text/event-stream":  # it has no end
+                content = await response.content.readuntil(b"event: ready\n")
+                response.close()
+            else:
+                content = await response.read()
+            return Reply(response.status, response.headers.copy(), content)
 
 
 def unread_acts() -> RecordActs:

@@ -122,6 +122,7 @@ async def test_the_document_is_valid_and_lists_every_operation(life):
         ("GET", "/unit_nodes/access/{uuid}"),
         ("GET", "/unit_nodes/access_list/{uuid}"),
         ("GET", "/units/link_check"),
+        ("GET", "/events"),
         ("POST", "/users/api_tokens"),
         ("GET", "/users/api_tokens"),
         ("DELETE", "/users/api_tokens/{uuid}"),

@@ -411,6 +411,20 @@ async def test_a_config_that_changes_meanwhile_refuses_the_file(stalled: Life) -
     assert await stalled.platform.series.known() == set()
 
 
+async def test_an_import_does_not_bring_back_what_the_sweep_may_have_freed_meanwhile(
+    stalled: Life,
+) -> None:
+    node = await piped(stalled, records(9))
+    importing = asyncio.create_task(import_csv(stalled, node, ONE))
+    await stalled.platform.series.came.wait()
+    path = f"/unit_nodes/delete_data_pipe_data/{node}"
+    assert (await stalled.ask("DELETE", path, "alice")).status == 204
+    stalled.platform.series.goes_on.set()
+    assert is_the_code_8_of_a_pipe(await importing)
+    assert (await read(stalled, node, "NRecords"))["count"] == 0
+    assert await stalled.platform.series.known() == set()
+
+
 async def test_a_store_that_goes_down_meanwhile_is_a_503_and_changes_nothing(
     stalled: Life,
 ) -> None:
@@ -440,6 +454,36 @@ async def test_w38_an_upload_is_bounded_and_needs_its_part() -> None:
         form.add_field("note", "x" * 3000)
         form.add_field("data", ONE, filename="any")
         assert (await small.ask("POST", path, "alice", data=form)).status == 204
+
+
+async def test_slow_strangers_do_not_keep_a_persons_file_waiting() -> None:
+    limited = evolve(SITE, limits=HttpLimits(spooled_uploads_max=1, spooled_seconds_max=5))
+    async with lived(Platform(), limited) as small:
+        node = await piped(small, records(9))
+        path = f"/unit_nodes/set_data_pipe_data_csv?uuid={node}"
+        _, writer = await asyncio.open_connection("127.0.0.1", small.client.port)
+        writer.write(
+            f"POST {API}{path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+            'Content-Disposition: form-data; name="data"; filename="a"\r\n\r\nabc'.encode()
+        )
+        await writer.drain()
+        await small.done("GET", "/metrics/", "none")  # the stranger's request was taken up before
+        async with asyncio.timeout(3):
+            assert (await import_csv(small, node, ONE)).status == 204
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "part", [b"no header\r\n\r\n", b"A: " + b"b" * 20_000 + b"\r\n\r\n", b"\r\nabc", b""]
+)
+async def test_a_form_with_broken_heads_is_a_422(life: Life, part: bytes) -> None:
+    node = await piped(life, records(9))
+    path = f"/unit_nodes/set_data_pipe_data_csv?uuid={node}"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    reply = await life.ask("POST", path, "alice", data=b"--x\r\n" + part, headers=headers)
+    assert reply.status == 422
 
 
 async def test_a_node_that_is_unknown_is_refused_as_everywhere(life: Life) -> None:
@@ -525,6 +569,23 @@ async def test_a_reader_that_hangs_up_ends_the_query() -> None:
         async with asyncio.timeout(10):
             while not series.is_closed:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_reader_that_takes_nothing_does_not_hold_the_query() -> None:
+    series = EndlessSeries()
+    series.wanted = 50_000_000
+    patient = evolve(SITE, limits=HttpLimits(piece_seconds_max=0.3))
+    async with lived(Platform(series=series), patient) as life:
+        node = await piped(life, records(9))
+        path = f"{API}/unit_nodes/get_data_pipe_data_csv/{node}"
+        _, writer = await asyncio.open_connection("127.0.0.1", life.client.port, limit=1024)
+        token = life.tokens["alice"]
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nX-Auth-Token: {token}\r\n\r\n".encode())
+        await writer.drain()
+        async with asyncio.timeout(15):
+            while not series.is_closed:
+                await asyncio.sleep(0.01)
+        writer.close()
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -55,7 +55,15 @@ async def test_a_rollout_is_steered_and_shown(life):
         "Default",
     )
     assert answer["stages"] == [
-        {"units": 1, "waiting": 0, "updating": 1, "succeeded": 0, "failed": 0, "returned": 0}
+        {
+            "units": 1,
+            "waiting": 0,
+            "updating": 1,
+            "succeeded": 0,
+            "failed": 0,
+            "returned": 0,
+            "offline": 0,
+        }
     ]
     assert (await life.done("POST", f"{at}/pause", "alice"))["latest"]["state"] == "Paused"
     again = await life.ask("POST", f"{at}/pause", "alice")

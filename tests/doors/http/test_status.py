@@ -95,6 +95,12 @@ GET    /unit_nodes/access/{input}?agent_type=User           4  4  4  4  4  4  4
 GET    /unit_nodes/access_list/{input}                      -  -  ok -  -  ok -
 GET    /unit_nodes/access_list/{absent}                     -  2  2  -  -  2  -
 GET    /units/link_check                                    -  ok ok -  -  ok -
+GET    /events?nodes={input}                                ok ok ok ok ok ok -
+GET    /events?nodes={absent}                               2  2  2  2  2  2  -
+GET    /events?units={private_unit}                         2  2  ok 2  2  ok -
+GET    /events?units={unit}&kinds=unit_log                  -  -  ok ok -  -  -
+GET    /events?registries={private_registry}                2  ok ok -  -  ok -
+GET    /events?repos={repo}                                 -  -  ok -  -  -  -
 GET    /unit_nodes/edges                                    ok ok ok ok ok ok -
 DELETE /unit_nodes/delete_unit_node_edge?{ends} - 2 2 - - 2 -
 DELETE /unit_nodes/delete_unit_node_edge?{absent_ends} - 2 2 - - 2 -

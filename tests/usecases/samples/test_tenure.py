@@ -135,3 +135,16 @@ async def test_a_purge_keeps_the_filter_state_and_begins_to_count_again(site: Si
     await site.stored()
     assert await site.states("records") == ["b"]
     assert {row[2] for row in site.series.n_records.values() if row[3] == "b"} == {1}
+
+
+async def test_a_change_is_applied_even_if_a_later_one_was_committed_and_seen_before(
+    site: Site,
+) -> None:
+    await site.send("records", "a")
+    await site.stored()
+    assert site.ingest.tenure is not None
+    site.ingest.tenure.follow.version += 10  # of a transaction that began later and was quicker
+    await site.configure("records", active=False)
+    await site.send("records", "ignored")
+    await site.stored()
+    assert await site.states("records") == ["a"]

@@ -38,6 +38,10 @@ KEY_BYTES: Final = 32
 KEY_NAMES: Final = (SECRET_KEY, ENCRYPT_KEY, STATIC_SALT, POSTGRES_PASSWORD)
 
 
+class InUse(Unavailable):
+    """Another process has the data directory."""
+
+
 @define
 class Installation:
     """An open, locked data directory (``--data-dir``); get one from :meth:`open`.
@@ -56,8 +60,8 @@ class Installation:
     def open(cls, path: Path) -> Self:
         """Make the folder (0700) and its keys (0600) when missing, and lock it.
 
-        Raises ``Unavailable`` when another process uses it, naming that process, and when it
-        cannot be made, read or trusted, saying what to do.
+        Raises :class:`InUse` when another process uses it, naming that process, and
+        ``Unavailable`` when it cannot be made, read or trusted, saying what to do.
         """
         path = path.absolute()
         try:
@@ -161,8 +165,9 @@ def _locked(path: Path) -> int:
     except BlockingIOError:
         holder = os.read(lock, 20).decode(errors="replace").strip() or "unknown"
         os.close(lock)
-        raise _unavailable(
-            f"{path} is used by process {holder}: stop it, or choose another --data-dir"
+        raise InUse(
+            DEPENDENCY,
+            f"{path} is used by process {holder}: stop it, or choose another --data-dir",
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

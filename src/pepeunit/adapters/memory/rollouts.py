@@ -10,7 +10,9 @@ from attrs import evolve, frozen
 
 from pepeunit.adapters.memory.world import View
 from pepeunit.domain.ids import RepoId, RolloutId, UnitId
+from pepeunit.domain.messaging.command import CommandKind
 from pepeunit.domain.repos.rollout import (
+    TOLD,
     TOUCHED,
     Member,
     MemberState,
@@ -19,6 +21,7 @@ from pepeunit.domain.repos.rollout import (
     StageCount,
 )
 from pepeunit.domain.repos.rollout_rule import RolloutRule
+from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.units.update import UpdateStatus
 
 
@@ -56,7 +59,9 @@ class MemoryRollouts:
         return sorted(
             row.uuid
             for row in world.rollouts.values()
-            if row.is_running or (row.state is RolloutState.RETURNED and row.uuid in touched)
+            if row.is_running
+            or row.awaits_devices
+            or (row.state is RolloutState.RETURNED and row.uuid in touched)
         )
 
     async def put(self, rollout: Rollout) -> None:
@@ -99,24 +104,24 @@ class MemoryRollouts:
         ]
         return sorted(found, key=lambda unit: not units[unit].is_online)
 
-    async def settle(self, rollout: Rollout, now: datetime) -> int:
+    async def settle(self, rollout: Rollout, now: datetime, *, away_before: datetime) -> int:
         world = self.view.for_writing()
-        settled = 0
-        for row in self._of(rollout.uuid):
-            if row.state is not MemberState.UPDATING:
+        changed = 0
+        for member in self._of(rollout.uuid):
+            if member.state not in TOLD:
                 continue
-            unit = world.units[row.unit_uuid]
-            if unit.current_commit_version == rollout.commit:
-                outcome, error = MemberState.SUCCEEDED, None
-            elif unit.update.status is UpdateStatus.ERROR:
-                outcome, error = MemberState.FAILED, unit.update.error
-            else:
-                continue
-            settled += 1
+            unit = world.units[member.unit_uuid]
+            is_taken = (unit.uuid, CommandKind.UPDATE) not in world.outbox
+            row = evolve(member, has_taken=member.has_taken or is_taken)
+            state = _state(row, unit, rollout, away_before)
+            changed += state is not row.state
             world.members[rollout.uuid, row.unit_uuid] = evolve(
-                row, state=outcome, error=error, settled_datetime=now
+                row,
+                state=state,
+                error=unit.update.error if state is MemberState.FAILED else None,
+                settled_datetime=None if state in TOLD else now,
             )
-        return settled
+        return changed
 
     async def counts(self, uuid: RolloutId) -> Sequence[StageCount]:
         found = Counter((row.stage, row.state) for row in self._of(uuid))
@@ -136,3 +141,19 @@ class MemoryRollouts:
         for row in self._of(uuid):
             if row.state is MemberState.RETURNED:
                 members[uuid, row.unit_uuid] = Member(row.unit_uuid, row.stage)
+
+
+def _state(row: Member, unit: Unit, rollout: Rollout, away_before: datetime) -> MemberState:
+    if unit.current_commit_version == rollout.commit:
+        return MemberState.SUCCEEDED
+    is_untold = not row.has_taken and unit.built_commit == rollout.commit
+    is_away = is_untold and not unit.is_online
+    if row.state is MemberState.UPDATING and is_away:
+        moments = (unit.update.sent_datetime, unit.last_seen_datetime)
+        was_here = any(moment is not None and moment > away_before for moment in moments)
+        return MemberState.UPDATING if was_here else MemberState.OFFLINE
+    if unit.update.status is not UpdateStatus.ERROR:
+        return row.state
+    if row.state is MemberState.OFFLINE and is_untold:
+        return MemberState.OFFLINE
+    return MemberState.FAILED

@@ -11,7 +11,7 @@ import enum
 from collections import namedtuple
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -57,7 +57,7 @@ class Prepared:
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         names = tuple(compiled.positiontup or ())
         row = namedtuple("Row", statement.selected_columns.keys(), rename=True)  # type: ignore[misc]
-        return cls(statement, compiled.string, names, constants, row._make)
+        return cls(statement, compiled.string, names, constants, partial(tuple.__new__, row))
 
     def arguments(self, values: Values) -> list[Any]:
         constants = self._constants

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import asyncpg
 import orjson
@@ -15,6 +15,16 @@ from attrs import define, field
 from pepeunit.adapters.postgres.refusals import DEPENDENCY, border, driver_border
 from pepeunit.domain.errors import Unavailable
 
+_new, _set = object.__new__, object.__setattr__
+
+
+def read_uuid(octets: bytes) -> UUID:
+    """As ``UUID(bytes=octets)``, whose look at its other arguments takes twice as long as this."""
+    uuid = _new(UUID)
+    _set(uuid, "int", int.from_bytes(octets, "big"))
+    _set(uuid, "is_safe", SafeUUID.unknown)
+    return uuid
+
 
 async def set_uuid_codec(connection: Any) -> None:
     """The driver's own UUID class is one that orjson refuses."""
@@ -22,7 +32,7 @@ async def set_uuid_codec(connection: Any) -> None:
         "uuid",
         schema="pg_catalog",
         encoder=lambda uuid: uuid.bytes,
-        decoder=lambda octets: UUID(bytes=octets),
+        decoder=read_uuid,
         format="binary",
     )
 

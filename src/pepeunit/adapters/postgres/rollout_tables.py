@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
 )
 
 from pepeunit.adapters.postgres.tables import JsonText, metadata
@@ -77,6 +79,7 @@ rollout_members = Table(
     Column("previous_tag", Text, nullable=True),
     Column("error", Text, nullable=True),
     Column("settled_datetime", DateTime(timezone=True), nullable=True),
+    Column("has_taken", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("rollout_uuid", "unit_uuid", name="rollout_members_pkey"),
     # Room beside each row for its next state, which then touches no index.
     postgresql_with={"fillfactor": 70},

@@ -11,6 +11,7 @@ from attrs import frozen
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     DateTime,
     Text,
     Uuid,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 
 from pepeunit.adapters.postgres.prepared import Prepared
+from pepeunit.adapters.postgres.rollout_settling import SETTLE, TAKEN
 from pepeunit.adapters.postgres.rollout_tables import rollout_members, rollout_rules, rollouts
 from pepeunit.adapters.postgres.selecting import one_of
 from pepeunit.adapters.postgres.statements import Statements, upsert
@@ -40,7 +42,6 @@ from pepeunit.domain.repos.rollout import (
     StageCount,
 )
 from pepeunit.domain.repos.rollout_rule import RolloutRule, RuleSource, read_rule, rule_document
-from pepeunit.domain.units.update import UpdateStatus
 
 _GET: Final = Prepared.of(select(rollouts).where(rollouts.c.uuid == bindparam("uuid")))
 _PUT: Final = upsert(rollouts, "uuid")
@@ -58,6 +59,8 @@ _UNFINISHED: Final = (
     .where(
         or_(
             rollouts.c.state == RolloutState.RUNNING.value,
+            (rollouts.c.state == RolloutState.FINISHED.value)
+            & rollouts.c.settled_datetime.is_(None),
             (rollouts.c.state == RolloutState.RETURNED.value)
             & exists().where(
                 rollout_members.c.rollout_uuid == rollouts.c.uuid,
@@ -101,36 +104,23 @@ _WAIT_AGAIN: Final = (
         previous_tag=None,
         error=None,
         settled_datetime=None,
+        has_taken=False,
     )
 )
-_SETTLE: Final = text(
-    f"""
-    UPDATE rollout_members SET
-        state = CASE WHEN units.current_commit_version = :commit
-                THEN '{MemberState.SUCCEEDED.value}' ELSE '{MemberState.FAILED.value}' END,
-        error = CASE WHEN units.current_commit_version = :commit
-                THEN NULL ELSE units.update_error END,
-        settled_datetime = :now
-    FROM units
-    WHERE rollout_members.rollout_uuid = :uuid AND units.uuid = rollout_members.unit_uuid
-      AND rollout_members.state = '{MemberState.UPDATING.value}'
-      AND (units.current_commit_version = :commit
-           OR units.update_status = '{UpdateStatus.ERROR.value}')
-    """  # noqa: S608 made of constants
-).bindparams(bindparam("uuid", type_=Uuid), bindparam("now", type_=DateTime(timezone=True)))
 # The share lock keeps a unit from going between the look and the insert.
 _PUT_MEMBERS: Final = text(
     """
     INSERT INTO rollout_members
-    SELECT :uuid, unit, stage, state, previous_commit, previous_tag, error, settled
-    FROM unnest(:units, :stages, :states, :commits, :tags, :errors, :settled)
-        AS given (unit, stage, state, previous_commit, previous_tag, error, settled)
+    SELECT :uuid, unit, stage, state, previous_commit, previous_tag, error, settled, taken
+    FROM unnest(:units, :stages, :states, :commits, :tags, :errors, :settled, :taken)
+        AS given (unit, stage, state, previous_commit, previous_tag, error, settled, taken)
     JOIN (SELECT uuid FROM units WHERE uuid = ANY(:units) FOR KEY SHARE) AS present
         ON present.uuid = given.unit
     ON CONFLICT (rollout_uuid, unit_uuid) DO UPDATE SET
         stage = excluded.stage, state = excluded.state,
         previous_commit = excluded.previous_commit, previous_tag = excluded.previous_tag,
-        error = excluded.error, settled_datetime = excluded.settled_datetime
+        error = excluded.error, settled_datetime = excluded.settled_datetime,
+        has_taken = excluded.has_taken
     """
 ).bindparams(
     bindparam("uuid", type_=Uuid),
@@ -138,6 +128,7 @@ _PUT_MEMBERS: Final = text(
     bindparam("stages", type_=ARRAY(BigInteger)),
     *(bindparam(name, type_=ARRAY(Text)) for name in ("states", "commits", "tags", "errors")),
     bindparam("settled", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("taken", type_=ARRAY(Boolean)),
 )
 
 
@@ -187,6 +178,7 @@ def to_member(row: Any) -> Member:
         previous=previous or None,
         error=row.error,
         settled_datetime=row.settled_datetime,
+        has_taken=row.has_taken,
     )
 
 
@@ -241,6 +233,7 @@ class PostgresRollouts:
                 "tags": [version and version.tag for version in previous],
                 "errors": [member.error for member in members],
                 "settled": [member.settled_datetime for member in members],
+                "taken": [member.has_taken for member in members],
             },
         )
 
@@ -269,9 +262,11 @@ class PostgresRollouts:
         found = await self.statements.read(_WAITING, {"uuid": uuid, "of_stage": stage})
         return found.scalars().all()
 
-    async def settle(self, rollout: Rollout, now: datetime) -> int:
+    async def settle(self, rollout: Rollout, now: datetime, *, away_before: datetime) -> int:
+        await self.statements.write(TAKEN, {"uuid": rollout.uuid})
+        moments = {"now": now, "away_before": away_before}
         settled = await self.statements.write(
-            _SETTLE, {"uuid": rollout.uuid, "commit": rollout.commit, "now": now}
+            SETTLE, {"uuid": rollout.uuid, "commit": rollout.commit, **moments}
         )
         return settled.rowcount
 

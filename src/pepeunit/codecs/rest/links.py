@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -9,6 +10,12 @@ from attrs import frozen
 
 from pepeunit.domain.nodes.links import LinkGraph, LinkReport
 from pepeunit.domain.nodes.node import Node
+
+
+class LinkPicture(enum.Enum):
+    """Formats of the picture."""
+
+    MERMAID = "mermaid"
 
 
 @frozen

@@ -26,7 +26,8 @@ class RolloutRuleModel:
 
 @frozen
 class RolloutStageModel:
-    """How many units of a stage are in each state."""
+    """How many units of a stage are in each state; ``offline`` ones get the command when their
+    device comes back."""
 
     units: int
     waiting: int
@@ -34,6 +35,7 @@ class RolloutStageModel:
     succeeded: int
     failed: int
     returned: int
+    offline: int
 
 
 @frozen
@@ -111,6 +113,7 @@ def stage_models(rollout: Rollout, counts: Sequence[StageCount]) -> list[Rollout
             succeeded=units[MemberState.SUCCEEDED],
             failed=units[MemberState.FAILED],
             returned=units[MemberState.RETURNED],
+            offline=units[MemberState.OFFLINE],
         )
 
     return [model(stage) for stage in range(len(rollout.ends))]

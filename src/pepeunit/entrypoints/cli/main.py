@@ -29,6 +29,7 @@ from pepeunit.entrypoints.cli.control import RemoteAccounts
 from pepeunit.entrypoints.cli.demo import demo
 from pepeunit.entrypoints.cli.narrator import Narrator
 from pepeunit.entrypoints.cli.operations import add_operations, chosen_data_dir
+from pepeunit.entrypoints.cli.pipeline import TEXT, pipeline
 from pepeunit.entrypoints.cli.pipes import add_pipes
 from pepeunit.entrypoints.cli.platform import (
     AccountChange,
@@ -105,6 +106,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     serve.add_argument("--host", metavar="H", help="address to listen on")
     serve.add_argument("--http-port", type=_port, metavar="N")
     serve.add_argument("--mqtt-port", type=_port, metavar="N")
+    add(commands, "pipeline", pipeline, TEXT, DONE)
     show = add(commands, "demo", _demo, "show a device's whole life on this machine", DONE)
     show.add_argument(
         "--once", action="store_true", help="end after the last step instead of staying up"

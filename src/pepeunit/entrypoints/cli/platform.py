@@ -94,6 +94,16 @@ class Serve(Protocol):
         ...
 
 
+class Pipelining(Protocol):
+    def __call__(self, data_dir: Path) -> AbstractAsyncContextManager[str]:
+        """The pipeline of an external broker in this process; the broker's address.
+
+        Waits while another process uses the data directory, to take over from it. Raises
+        ``Invalid`` with every setting that is missing.
+        """
+        ...
+
+
 class Migrate(Protocol):
     async def __call__(self, data_dir: Path) -> str:
         """Bring the stores to this version's schema; the revision reached."""
@@ -170,3 +180,4 @@ class Platform:
     open_accounts: OpenAccounts
     config: Config
     operations: Operations
+    pipelining: Pipelining

@@ -14,21 +14,6 @@ from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Disabled
 from pepeunit.entrypoints.graphql.door import Resolvers
 
-PIPE_QUERIES: Final = ("getPipeData", "checkDataPipeConfig", "getDataPipeConfig")
-PIPE_MUTATIONS: Final = ("setDataPipeConfig", "setDataPipeDataCsv", "deleteDataPipeData")
-PIPE_TYPES: Final = (
-    "DataPipeFilterInput",
-    "DataPipeValidationErrorType",
-    "NRecordsType",
-    "TimeWindowType",
-    "AggregationType",
-    "LastValueType",
-    "PipeDataResultType",
-    "DataPipeStage",
-    "ProcessingPolicyType",
-    "TypeInputValue",
-    "AggregationFunctions",
-)
 TELEGRAM_QUERIES: Final = ("getVerificationUser",)
 GRAFANA_QUERIES: Final = ("getDashboard", "getDashboards", "getDashboardPanels")
 GRAFANA_MUTATIONS: Final = (
@@ -61,13 +46,12 @@ class AbsentDoor:
     """What is refused is no deed: nothing of it is told in the audit log."""
 
     def resolvers(self) -> Resolvers:
-        queries = (*PIPE_QUERIES, *TELEGRAM_QUERIES, *GRAFANA_QUERIES)
-        mutations = (*PIPE_MUTATIONS, *GRAFANA_MUTATIONS)
+        queries = (*TELEGRAM_QUERIES, *GRAFANA_QUERIES)
         return Resolvers(
             tag="absent",
             queries=dict.fromkeys(queries, self.refuse),
-            mutations=dict.fromkeys(mutations, self.refuse),
-            absent=frozenset((*PIPE_TYPES, *GRAFANA_TYPES)),
+            mutations=dict.fromkeys(GRAFANA_MUTATIONS, self.refuse),
+            absent=frozenset(GRAFANA_TYPES),
         )
 
     async def refuse(self, agent: Agent, **arguments: Any) -> None:

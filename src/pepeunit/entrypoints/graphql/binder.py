@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from enum import Enum
 from importlib.resources import files
 from operator import attrgetter
@@ -30,14 +30,17 @@ from graphql import (
 )
 
 from pepeunit.codecs.rest.requests import Direction
-from pepeunit.entrypoints.graphql.door import Door, Info, Operation, Resolvers
+from pepeunit.domain.live.event import Key
+from pepeunit.entrypoints.graphql.door import Door, Info, Operation, Resolvers, Watched
 from pepeunit.entrypoints.graphql.scalars import SCALARS, bind_scalar
 
 FILES: Final = ("schema.graphql", "additions.graphql")
 LOWER_CASE: Final = {"asc": Direction.ASCENDING, "desc": Direction.DESCENDING}
 LOWER_CASE_ENUMS: Final = ("OrderByDate", "OrderByText")
 GETTER: Final = "getter"
-"""Key of a field's ``extensions``: what takes its value out of the object."""
+ATTRIBUTE: Final = "attribute"
+"""Keys of a field's ``extensions``: what takes its value out of the object, and the name of the
+attribute that is all of it."""
 
 Serve = Callable[["Bound", Info, dict[str, Any]], Any]
 """Runs a bound operation for one call."""
@@ -61,6 +64,17 @@ class Bound:
     changes: bool
     reads_token: bool
     wants_call: bool
+
+
+@frozen
+class Source:
+    """What a subscription listens to. graphql-core wants to iterate over it; nobody does."""
+
+    verb: str
+    keys: Collection[Key]
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        raise TypeError("events of a source come over the reader")
 
 
 def read_sdl() -> str:
@@ -92,14 +106,16 @@ class _Binder:
     classes: dict[type, GraphQLObjectType] = field(factory=dict)
 
     @property
-    def roots(self) -> tuple[GraphQLObjectType, GraphQLObjectType]:
-        query, mutation = self.schema.query_type, self.schema.mutation_type
+    def roots(self) -> tuple[GraphQLObjectType, ...]:
+        schema = self.schema
+        query, mutation = schema.query_type, schema.mutation_type
         if query is None or mutation is None:
             raise Unbound(["the schema has no queries or no mutations"])
-        return query, mutation
+        live = schema.subscription_type
+        return (query, mutation) if live is None else (query, mutation, live)
 
     def take(self, given: Resolvers) -> None:
-        query, mutation = self.roots
+        query, mutation, *_ = self.roots
         for root, operations, changes in (
             (query, given.queries, False),
             (mutation, given.mutations, True),
@@ -109,6 +125,12 @@ class _Binder:
                 if found is not None:
                     self._operation(f"{root.name}.{name}", found, operation, given, changes=changes)
                 self._fill(f"{root.name}.{name}", found)
+        live = self.schema.subscription_type
+        for name, watched in given.subscriptions.items():
+            found = None if live is None else live.fields.get(name)
+            self._fill(f"Subscription.{name}", found)
+            if found is not None:
+                self._subscription(f"Subscription.{name}", found, watched, given)
         for name, declared in given.inputs.items():
             self._input(name, declared)
         for name, declared in given.outputs.items():
@@ -181,6 +203,18 @@ class _Binder:
         found.resolve = resolve
         found.extensions = {"bound": bound}
 
+    def _subscription(
+        self, name: str, found: GraphQLField, watched: Watched, given: Resolvers
+    ) -> None:
+        """Each event is the root's value; before, the arguments become a :class:`Source`."""
+        for argument, one in found.args.items():
+            one.out_name = snake(argument)
+        theirs = {one.out_name for one in found.args.values()}
+        self._same(name, theirs, set(inspect.signature(watched).parameters))
+        verb = f"{given.tag}.{name.partition('.')[2]}"
+        found.resolve = lambda event, _info, **_arguments: event
+        found.subscribe = lambda _root, _info, **arguments: Source(verb, watched(**arguments))
+
     def _type(self, name: str, kind: type[GraphQLNamedType]) -> Any:
         found = self.schema.type_map.get(name)
         self._fill(name, found)
@@ -208,12 +242,13 @@ class _Binder:
         self.classes[declared] = found
         ours = {one.name for one in attrs.fields(declared)}
         for key, one in found.fields.items():
-            getter = readers.get(f"{name}.{key}")
+            getter, attribute = readers.get(f"{name}.{key}"), None
             if getter is None:
                 getter = attrgetter(snake(key))
                 if snake(key) not in ours:
                     self.complaints.append(f"{declared.__name__} has no {name}.{key}")
-            one.extensions = {GETTER: getter}
+                attribute = snake(key)
+            one.extensions = {GETTER: getter, ATTRIBUTE: attribute}
             one.resolve = _reading(getter)
 
     def _union(self, union: GraphQLUnionType) -> None:

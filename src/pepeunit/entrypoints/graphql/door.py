@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import Enum
 from typing import Any, Protocol
 
@@ -16,7 +16,11 @@ from graphql import (
     VariableNode,
 )
 
+from pepeunit.domain.live.event import Key
+
 Info = GraphQLResolveInfo[Any]
+Watched = Callable[..., Collection[Key]]
+"""The arguments of a subscription, by name, become the keys it listens to."""
 Operation = Callable[..., Awaitable[Any]]
 """First the agent, then the arguments by name; ``call`` is passed to those that declare it."""
 
@@ -94,6 +98,7 @@ class Resolvers:
     collection: str | None = None
     queries: Mapping[str, Operation] = {}
     mutations: Mapping[str, Operation] = {}
+    subscriptions: Mapping[str, Watched] = {}
     inputs: Mapping[str, type] = {}
     outputs: Mapping[str, type] = {}
     readers: Mapping[str, Callable[[Any], Any]] = {}

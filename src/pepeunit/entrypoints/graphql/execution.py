@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -16,12 +16,14 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationType,
+    create_source_event_stream,
 )
+from graphql.execution import execute_subscription_event
 
 from pepeunit.codecs.rest.requests import Paged
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
-from pepeunit.domain.errors import OverLimit
-from pepeunit.entrypoints.graphql.binder import Bound
+from pepeunit.domain.errors import Invalid, OverLimit
+from pepeunit.entrypoints.graphql.binder import Bound, Source
 from pepeunit.entrypoints.graphql.documents import Broken, Document, Documents
 from pepeunit.entrypoints.graphql.door import Call, Cookie, Info
 from pepeunit.entrypoints.graphql.limits import Limits, check_variables
@@ -34,6 +36,7 @@ from pepeunit.usecases.audit.record_acts import RecordActs
 Authentication = Callable[[str | None], Awaitable[Agent]]
 
 NO_MUTATION_BY_GET: Final = "mutations are not allowed when using GET"
+NO_SUBSCRIPTION: Final = "subscribe over WebSocket (graphql-transport-ws) on this path"
 NO_TOKEN_BY_GET: Final = "getToken is not allowed when using GET"  # noqa: S105
 
 
@@ -130,6 +133,8 @@ class Engine:
             if request.is_get:
                 _refuse_changes(document, request)
             check_variables(request.variables, self.limits)
+            if document.kind(request.operation_name) is OperationType.SUBSCRIPTION:
+                raise Invalid(NO_SUBSCRIPTION)
             asked.document = document
             asked.variables = request.variables
             result = await self._execute(document, request, asked)
@@ -141,8 +146,28 @@ class Engine:
             result = ExecutionResult(None, [GraphQLError("", original_error=error)])
         return written(result)
 
-    async def _execute(self, document: Document, request: Request, asked: Asked) -> ExecutionResult:
-        executor = PlanningExecutor.build(
+    def subscription(self, request: Request, asked: Asked) -> Subscribed:
+        """What a subscription listens to and how its events are written. Raises what cannot be
+        subscribed: :class:`Broken`, or a refusal."""
+        document = self.documents.get(request.text)
+        check_variables(request.variables, self.limits)
+        asked.document = document
+        asked.variables = request.variables
+        executor = self._executor(document, request, asked)
+        if isinstance(executor, list):
+            raise Broken(executor)
+        source: Any = create_source_event_stream(executor)
+        if isinstance(source, ExecutionResult):
+            raise Broken(source.errors or ())
+        return Subscribed(source, executor)
+
+    def kind(self, request: Request) -> OperationType | None:
+        """Of the operation that is asked for. Raises as :meth:`subscription` does."""
+        return self.documents.get(request.text).kind(request.operation_name)
+
+    def _executor(self, document: Document, request: Request, asked: Asked) -> Any:
+        """Or the errors of the variables."""
+        return PlanningExecutor.build(
             self.schema,
             document.syntax,
             context_value=asked,
@@ -150,11 +175,30 @@ class Engine:
             operation_name=request.operation_name,
             max_coercion_errors=self.limits.errors_max,
         )
+
+    async def _execute(self, document: Document, request: Request, asked: Asked) -> ExecutionResult:
+        executor = self._executor(document, request, asked)
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         result: Any = executor.execute_operation(serially=True)
         done: ExecutionResult = await result if isawaitable(result) else result
         return done
+
+
+@frozen
+class Subscribed:
+    """A subscription that runs; ``source`` is what it listens to."""
+
+    source: Source
+    executor: PlanningExecutor
+
+    def written(self, model: Any) -> bytes:
+        """The JSON of one event."""
+        try:
+            return orjson.dumps({"data": self.executor.planned_root(model)})
+        except Exception:
+            executor = self.executor.build_per_event_executor(model)
+            return written(cast(ExecutionResult, execute_subscription_event(executor)))
 
 
 def _refuse_changes(document: Document, request: Request) -> None:
@@ -168,8 +212,19 @@ def written(result: ExecutionResult) -> bytes:
     """The JSON of an answer."""
     answer: dict[str, Any] = {"data": result.data}
     if result.errors:
-        answer["errors"] = [_error(one) for one in result.errors]
-    return orjson.dumps(answer)
+        answer["errors"] = errors_of(result.errors)
+    return orjson.dumps(answer, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    """A driver's own kind of UUID; plain ones and naive dates are orjson's work."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def errors_of(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
+    return [_error(one) for one in errors]
 
 
 def _error(error: GraphQLError) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pepeunit.domain.errors import Invalid, OverLimit
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+JSON_BYTES_MAX: Final = 8 * MIB
 NUL_IN_DOCUMENT: Final = re.compile(r"\\u(0000|\{0+\})")
 ONCE: Final = "getToken"
 """At most one in a document (rulings 15): more would be guesses past the throttle."""
@@ -31,8 +32,10 @@ class Limits:
     """A user interface sends one root field of at most 200 fields, 5 levels deep, in 2 KiB.
 
     Bodies: ``anonymous_bytes_max`` for callers without a valid token, ``json_bytes_max`` for a
-    JSON body or the JSON parts of an upload, ``body_bytes_max`` for an upload as a whole; those
-    above ``anonymous_bytes_max`` are read ``large_bodies_max`` at a time.
+    JSON body or the JSON parts of an upload, ``file_bytes_max`` for a file of one, which as a whole
+    may have ``form_bytes`` more. JSON above ``anonymous_bytes_max`` is read ``large_bodies_max`` at
+    a time, each within ``body_seconds_max``; forms, which lie on disk, ``uploads_max`` at a time,
+    each within ``upload_seconds_max``.
     Documents: ``fields_max`` counts fields and spreads with every fragment put in, and
     ``repeats_max`` the same name in one selection, since merging compares each pair.
     ``unlimited_lists_max`` counts lists without ``limit`` in one request, ``variable_values_max``
@@ -42,10 +45,13 @@ class Limits:
     """
 
     anonymous_bytes_max: int = 64 * KIB
-    json_bytes_max: int = 8 * MIB
-    body_bytes_max: int = 50 * MIB
+    json_bytes_max: int = JSON_BYTES_MAX
+    file_bytes_max: int = 64 * MIB
+    form_bytes: int = 64 * KIB
     body_seconds_max: float = 120.0
     large_bodies_max: int = 4
+    upload_seconds_max: float = 900.0
+    uploads_max: int = 4
     parts_max: int = 8
     memory_bytes_max: int = MIB
     document_chars_max: int = 64 * KIB
@@ -62,6 +68,10 @@ class Limits:
     page_rows_max: int = 500
     documents_max: int = 512
     documents_chars_max: int = 512 * KIB
+
+    @property
+    def upload_bytes_max(self) -> int:
+        return self.file_bytes_max + self.form_bytes
 
 
 def _over(what: str, limit: int, actual: int) -> OverLimit:

@@ -10,7 +10,7 @@ import re
 from typing import Final
 from uuid import uuid4
 
-from graphql import GraphQLError, GraphQLSyntaxError, ValueNode
+from graphql import GraphQLError, GraphQLSyntaxError, IntValueNode, ValueNode
 
 from pepeunit.codecs.rest.refusals import (
     Answer,
@@ -51,6 +51,8 @@ def told(error: GraphQLError) -> Answer:
             return too_large_answer(cause.bytes_max)
         case GraphQLError():
             return _invalid(_without_values(cause))
+        case ValueError() if any(isinstance(node, IntValueNode) for node in error.nodes or ()):
+            return _invalid("an integer in the document has too many digits")
         case _:
             incident = uuid4().hex[:12]
             log.error("incident %s", incident, exc_info=cause)

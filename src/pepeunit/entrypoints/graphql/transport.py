@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import orjson
 from aiohttp import MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from attrs import field, frozen
 from graphql import ExecutionResult, GraphQLError
 
@@ -23,13 +24,16 @@ from pepeunit.entrypoints.graphql.execution import (
     written,
 )
 from pepeunit.entrypoints.graphql.graphiql import GraphiQL
+from pepeunit.entrypoints.graphql.sockets import Sockets
 from pepeunit.entrypoints.graphql.uploads import Form, TooLarge, Unreadable
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
 SMALL_BYTES_MAX: Final = 64 * 1024
 """Below what aiohttp reads of its own accord."""
+FORM: Final = "multipart/form-data"
 NO_QUERY: Final = "No GraphQL query found in the request"
+BROKEN_FORM: Final = "Unable to parse the multipart body"
 BROKEN_JSON: Final = "Unable to parse request body as JSON"
 NO_BATCHES: Final = "Batching is not enabled"
 WRONG_TYPE: Final = "Unsupported content type"
@@ -41,6 +45,7 @@ class GraphqlRoute:
     where the page in the browser is off."""
 
     engine: Engine
+    sockets: Sockets
     authenticate: Authentication
     acts: RecordActs
     lists: UnlimitedLists
@@ -49,10 +54,15 @@ class GraphqlRoute:
     is_secure: bool
     page: GraphiQL | None
     _large_bodies: asyncio.Semaphore = field(init=False)
+    _uploads: asyncio.Semaphore = field(init=False)
 
     @_large_bodies.default
-    def _turns(self) -> asyncio.Semaphore:
+    def _bodies_at_once(self) -> asyncio.Semaphore:
         return asyncio.Semaphore(self.engine.limits.large_bodies_max)
+
+    @_uploads.default
+    def _uploads_at_once(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self.engine.limits.uploads_max)
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         for form in (self.path, f"{self.path}/"):
@@ -62,6 +72,8 @@ class GraphqlRoute:
             self.page.add_to(router)
 
     async def get(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self.sockets.serve(request)
         text = request.query.get("query", "")
         if not text and self.page is not None and "text/html" in request.headers.get("Accept", ""):
             return await self.page.show(request)
@@ -77,19 +89,15 @@ class GraphqlRoute:
         asked = self._asked(request)
         form: Form | None = None
         try:
-            async with asyncio.timeout(self.engine.limits.body_seconds_max):
-                bytes_max = await self._bytes_max(request, asked)
-                is_small = (request.content_length or bytes_max) <= (
-                    self.engine.limits.anonymous_bytes_max
-                )
-                async with nullcontext() if is_small else self._large_bodies:
-                    if request.content_type == "multipart/form-data":
-                        form = Form(self.engine.limits, bytes_max)
-                        document = await form.read(await _parts(request))
-                    elif request.content_type == "application/json":
-                        document = _json(await _body(request, bytes_max))
-                    else:
-                        raise Unreadable(WRONG_TYPE)
+            bytes_max = await self._bytes_max(request, asked)
+            async with self._turn(request, bytes_max):
+                if request.content_type == FORM:
+                    form = Form(self.engine.limits, bytes_max)
+                    document = await _read(form, request)
+                elif request.content_type == "application/json":
+                    document = _json(await _body(request, bytes_max))
+                else:
+                    raise Unreadable(WRONG_TYPE)
             return await self._answer(asked, _request(document))
         except Unreadable as unreadable:
             return web.Response(status=400, text=unreadable.text)
@@ -103,6 +111,17 @@ class GraphqlRoute:
         finally:
             if form is not None:
                 form.close()
+
+    @asynccontextmanager
+    async def _turn(self, request: web.Request, bytes_max: int) -> AsyncIterator[None]:
+        """Bodies in memory and forms on disk wait for their like alone."""
+        limits = self.engine.limits
+        seconds, turns = limits.body_seconds_max, self._large_bodies
+        if request.content_type == FORM and bytes_max > limits.anonymous_bytes_max:
+            seconds, turns = limits.upload_seconds_max, self._uploads
+        is_small = (request.content_length or bytes_max) <= limits.anonymous_bytes_max
+        async with asyncio.timeout(seconds), nullcontext() if is_small else turns:
+            yield
 
     def _asked(self, request: web.Request) -> Asked:
         return Asked(
@@ -125,10 +144,10 @@ class GraphqlRoute:
             is_known = await asked.agent() is not ANONYMOUS
         except Refused:
             is_known = False
-        is_form = request.content_type == "multipart/form-data"
+        is_form = request.content_type == FORM
         bytes_max = limits.anonymous_bytes_max
         if is_known:
-            bytes_max = limits.body_bytes_max if is_form else limits.json_bytes_max
+            bytes_max = limits.upload_bytes_max if is_form else limits.json_bytes_max
         if size is not None and size > bytes_max:
             raise TooLarge(bytes_max)
         return bytes_max
@@ -167,6 +186,13 @@ async def _parts(request: web.Request) -> MultipartReader:
         return await request.multipart()
     except (ValueError, AssertionError):
         raise Unreadable("The multipart body has no boundary") from None
+
+
+async def _read(form: Form, request: web.Request) -> Any:
+    try:
+        return await form.read(await _parts(request))
+    except (ValueError, AssertionError, KeyError, HttpProcessingError, ConnectionResetError):
+        raise Unreadable(BROKEN_FORM) from None
 
 
 def _json(text: bytes) -> Any:

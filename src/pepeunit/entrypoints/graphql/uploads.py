@@ -5,7 +5,9 @@ The parts ``operations`` and ``map`` lead, then the files that ``map`` puts into
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from io import SEEK_SET, BufferedReader, RawIOBase
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final, cast
 
@@ -13,10 +15,10 @@ import orjson
 from aiohttp import BodyPartReader, MultipartReader
 from attrs import define, field
 
-from pepeunit.domain.errors import OverLimit
+from pepeunit.domain.errors import OverLimit, Topic
 from pepeunit.entrypoints.graphql.limits import Limits
 
-CHUNK_BYTES: Final = 64 * 1024
+CHUNK_BYTES: Final = 256 * 1024
 
 
 class Unreadable(Exception):
@@ -35,6 +37,32 @@ class TooLarge(Exception):
         self.bytes_max = bytes_max
 
 
+@define(eq=False, slots=False)
+class _Lent(RawIOBase):
+    """The stored bytes from their start, at a place of its own; closing it leaves them."""
+
+    stored: SpooledTemporaryFile[bytes]
+    at: int = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        self.stored.seek(self.at)
+        self.at = self.stored.seek(offset, whence)
+        return self.at
+
+    def readinto(self, buffer: Any) -> int:
+        self.stored.seek(self.at)
+        chunk = self.stored.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        self.at += len(chunk)
+        return len(chunk)
+
+
 @define(eq=False)
 class File:
     """An upload; beyond ``Limits.memory_bytes_max`` it lies in a temporary file until closed."""
@@ -42,11 +70,16 @@ class File:
     stored: SpooledTemporaryFile[bytes] = field(repr=False)
     size_bytes: int = 0
 
-    def content(self, bytes_max: int) -> bytes:
+    def reader(self) -> BufferedReader:
+        """It from its start, as often as wanted: a document may name one file twice."""
+        return BufferedReader(_Lent(self.stored), CHUNK_BYTES)
+
+    def content(self, bytes_max: int, topic: Topic | None = None) -> bytes:
         """All of it. Raises ``OverLimit``."""
         if self.size_bytes > bytes_max:
             raise OverLimit(
                 f"the file may have at most {bytes_max} bytes",
+                topic,
                 limit=bytes_max,
                 actual=self.size_bytes,
             )
@@ -82,6 +115,8 @@ class Form:
                 places = _json(await self._text(part))
             elif isinstance(places, dict) and part.name in places:
                 self._put(operations, places[part.name], await self._file(part))
+            else:
+                await self._skip(part)
         else:
             raise Unreadable(f"At most {self.limits.parts_max} parts are read")
         if operations is None or not isinstance(places, dict):
@@ -99,6 +134,11 @@ class Form:
             raise TooLarge(self.bytes_max)
         return chunk
 
+    async def _skip(self, part: BodyPartReader) -> None:
+        """What nobody asked for counts like the rest."""
+        while await self._chunk(part):
+            pass
+
     async def _text(self, part: BodyPartReader) -> bytes:
         text = bytearray()
         while chunk := await self._chunk(part):
@@ -111,11 +151,18 @@ class Form:
         file = File(SpooledTemporaryFile(self.limits.memory_bytes_max))  # noqa: SIM115
         self.files.append(file)
         while chunk := await self._chunk(part):
-            file.stored.write(chunk)
             file.size_bytes += len(chunk)
+            if file.size_bytes > self.limits.file_bytes_max:
+                raise TooLarge(self.limits.file_bytes_max)
+            if file.size_bytes > self.limits.memory_bytes_max:
+                await asyncio.to_thread(file.stored.write, chunk)
+            else:
+                file.stored.write(chunk)
         return file
 
     def _put(self, operations: Any, paths: Any, file: File) -> None:
+        if isinstance(paths, list) and len(paths) > self.limits.root_fields_max:
+            raise Unreadable(f"A file goes into at most {self.limits.root_fields_max} variables")
         for path in paths if isinstance(paths, list) else [None]:
             if not isinstance(path, str) or not path.startswith("variables."):
                 raise Unreadable("The part map names variables")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -15,13 +14,12 @@ from pepeunit.codecs.rest.access import (
     node_access_list_model,
     node_access_model,
 )
-from pepeunit.codecs.rest.links import LinkCheckModel, link_check_model
+from pepeunit.codecs.rest.links import LinkCheckModel, LinkPicture, link_check_model
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.access.permission import PermissionEntity
-from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.domain.ids import NodeId
 from pepeunit.entrypoints.http.route import Route
-from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
+from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess, named_agent
 from pepeunit.usecases.nodes.check_links import CheckLinks
 
 
@@ -36,18 +34,6 @@ class AboutAgent:
 
     agent_uuid: UUID | None = None
     agent_type: PermissionEntity | None = None
-
-    @property
-    def about(self) -> tuple[PermissionEntity, UUID] | None:
-        if self.agent_uuid is None and self.agent_type is None:
-            return None
-        if self.agent_uuid is None or self.agent_type is None:
-            raise Invalid("agent_uuid and agent_type belong together", Topic.PERMISSION)
-        return self.agent_type, self.agent_uuid
-
-
-class LinkPicture(enum.Enum):
-    MERMAID = "mermaid"
 
 
 @frozen
@@ -75,7 +61,8 @@ class AccessDoor:
 
         The node's owner and administrators may ask about another user or unit.
         """
-        return node_access_model(await self.explain_access(agent, path.uuid, query.about))
+        about = named_agent(query.agent_type, query.agent_uuid)
+        return node_access_model(await self.explain_access(agent, path.uuid, about))
 
     async def explain_all(self, agent: Agent, path: AccessPath) -> NodeAccessListModel:
         """Who may publish to and read a node's topic, and why; for its owner and administrators."""

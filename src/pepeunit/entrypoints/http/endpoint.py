@@ -19,10 +19,12 @@ from pepeunit.codecs.rest.multipart import read_file_part
 from pepeunit.codecs.rest.requests import Paged, read_json, read_texts
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
+from pepeunit.entrypoints.http.event_response import EventResponse
 from pepeunit.entrypoints.http.gathering import PiecesResponse, answer_of
 from pepeunit.entrypoints.http.route import (
     SMALL_BODY_BYTES_MAX,
     Call,
+    EventStream,
     File,
     Pieces,
     Route,
@@ -168,6 +170,7 @@ class Endpoint:
                 asked_from(request, self.site),
                 {name.lower(): text for name, text in request.headers.items()},
                 content,
+                presented_token(request.headers),
             )
         return parts
 
@@ -199,8 +202,10 @@ class Endpoint:
     def _respond(self, request: web.Request, answer: Any) -> web.StreamResponse:
         if isinstance(answer, File):
             return _file_response(request, answer)
+        if isinstance(answer, EventStream):
+            return EventResponse(answer)
         if isinstance(answer, Pieces):
-            return PiecesResponse(answer)
+            return PiecesResponse(answer, self.site.limits.piece_seconds_max)
         if isinstance(answer, Stream):
             return web.Response(
                 body=answer.pieces,

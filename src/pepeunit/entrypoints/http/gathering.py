@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from hashlib import sha256
 from typing import Final
@@ -14,15 +15,28 @@ GATHERED_BYTES_MAX: Final = 1024 * 1024
 
 
 class PiecesResponse(web.Response):
-    """Chunked; the pieces are closed when all are sent, and when the caller hangs up."""
+    """Chunked; the pieces are closed when all are sent, when the caller hangs up, and when it
+    takes no piece for ``piece_seconds_max``: what makes them is kept from others meanwhile."""
 
-    def __init__(self, body: Pieces) -> None:
-        super().__init__(body=body.pieces, headers={"Content-Type": body.media_type})
+    def __init__(self, body: Pieces, piece_seconds_max: float) -> None:
         self._pieces = body.pieces
+        self._piece_seconds_max = piece_seconds_max
+        self._deadline = asyncio.timeout(None)
+        super().__init__(body=self._timed(), headers={"Content-Type": body.media_type})
+
+    async def _timed(self) -> AsyncGenerator[bytes]:
+        loop = asyncio.get_running_loop()
+        async for piece in self._pieces:
+            self._deadline.reschedule(loop.time() + self._piece_seconds_max)
+            yield piece
+            self._deadline.reschedule(None)
 
     async def write_eof(self, data: bytes = b"") -> None:
         try:
-            await super().write_eof(data)
+            async with self._deadline:
+                await super().write_eof(data)
+        except TimeoutError:
+            raise ConnectionResetError("the caller takes nothing") from None
         finally:
             await self._pieces.aclose()
 

@@ -13,7 +13,7 @@ from pepeunit.codecs.bearer import TOKEN_HEADER
 from pepeunit.codecs.rest.requests import Paged
 from pepeunit.codecs.rest.strict import INTEGER_MAX, resolved_fields
 from pepeunit.codecs.rest.violations import Violation
-from pepeunit.entrypoints.http.route import File, Pieces, Route, Stream
+from pepeunit.entrypoints.http.route import EventStream, File, Pieces, Route, Stream
 from pepeunit.entrypoints.http.schema import Components, Schema
 from pepeunit.entrypoints.http.site import Site
 
@@ -131,7 +131,7 @@ def _without_null(schema: Schema) -> Schema:
 
 def _responses(route: Route, components: Components) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done"}
-    if route.answer in (File, Pieces, Stream):
+    if route.answer in (File, Pieces, Stream, EventStream):
         is_json = route.media_type == "application/json"
         content = {"type": "object"} if is_json else {"type": "string", "format": "binary"}
         done["content"] = {route.media_type: {"schema": content}}

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any, BinaryIO, Final, Protocol, get_type_hints
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 PART_NAMES: Final = ("path", "query", "body")
 SMALL_BODY_BYTES_MAX: Final = 64 * 1024
@@ -23,6 +23,7 @@ class Call:
     address: str
     headers: Mapping[str, str]
     content: bytes
+    token: str | None = field(default=None, repr=False)
 
 
 @frozen
@@ -67,6 +68,13 @@ class Stream:
     sha256: str
 
 
+@frozen
+class EventStream:
+    """An answer without an end (``text/event-stream``): blocks of text as they happen."""
+
+    blocks: AsyncIterator[bytes]
+
+
 Operation = Callable[..., Awaitable[Any]]
 
 
@@ -78,8 +86,8 @@ class Route:
     ``body_bytes_max`` narrows the limit of the site, ``file_part`` names the part of an upload.
     ``changes``: calls are told of in the audit log; true for everything but GET unless said
     otherwise.
-    ``answer`` is the model, ``None`` for 204 without a body, :class:`File`, :class:`Stream` or
-    :class:`Pieces`.
+    ``answer`` is the model, ``None`` for 204 without a body, :class:`File`, :class:`Stream`,
+    :class:`Pieces` or :class:`EventStream`.
     """
 
     method: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, BinaryIO, Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from attrs import define, field
 
 from pepeunit.codecs.rest.violations import RequestInvalid, Violation
@@ -42,6 +43,10 @@ class Spool:
     def __attrs_post_init__(self) -> None:
         self._turns = asyncio.Semaphore(self.limits.spooled_uploads_max)
 
+    def _turn(self, agent: Agent) -> AbstractAsyncContextManager[None]:
+        """Who has no token waits for nobody and keeps nobody waiting: so little stays in memory."""
+        return nullcontext() if agent is ANONYMOUS else self._turns
+
     @asynccontextmanager
     async def take(
         self, request: web.Request, agent: Agent, name: str, bytes_max: int
@@ -58,7 +63,7 @@ class Spool:
             raise BodyTooLarge(bytes_max)
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX) as file:
             try:
-                async with asyncio.timeout(self.limits.spooled_seconds_max), self._turns:
+                async with asyncio.timeout(self.limits.spooled_seconds_max), self._turn(agent):
                     await _read_part(request, name, file, bytes_max)
             except TimeoutError:
                 raise web.HTTPRequestTimeout from None
@@ -78,7 +83,7 @@ async def _read_part(request: web.Request, name: str, file: Any, bytes_max: int)
             if isinstance(part, BodyPartReader) and part.name == name:
                 await _copy(part, file, bytes_max)
                 return
-    except (ValueError, AssertionError, KeyError):
+    except (ValueError, AssertionError, KeyError, HttpProcessingError):
         text = "Content-Type should be multipart/form-data with a boundary"
         raise RequestInvalid((Violation("model_attributes_type", ("body",), text),)) from None
     raise RequestInvalid((Violation("missing", ("body", name), "Field required"),))

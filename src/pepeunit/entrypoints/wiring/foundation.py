@@ -13,6 +13,11 @@ from pepeunit.usecases.audit.read_audit import ListAudit, PurgeAudit
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
 from pepeunit.usecases.background import Background
+from pepeunit.usecases.live.announcing import AnnouncingDatabase
+from pepeunit.usecases.live.hub import Hub
+from pepeunit.usecases.live.load import LoadEvents
+from pepeunit.usecases.live.tap import TapMessages
+from pepeunit.usecases.live.watch import WatchLive
 from pepeunit.usecases.pipes.rules import PipeRules
 
 One = providers.Singleton
@@ -29,7 +34,15 @@ class Foundation(containers.DeclarativeContainer):
     mirrors = ports.mirrors
     clock = ports.clock
     new_uuid = ports.new_uuid
-    database = One(RecordingDatabase, inner=ports.database, clock=clock, new_uuid=new_uuid)
+    background = One(Background)
+    events = One(Hub)
+    load_events = One(
+        LoadEvents, database=ports.database, events=events, clock=clock, background=background
+    )
+    announcing = One(
+        AnnouncingDatabase, inner=ports.database, events=events, load=load_events, clock=clock
+    )
+    database = One(RecordingDatabase, inner=announcing, clock=clock, new_uuid=new_uuid)
     new_secret = ports.new_secret
     passwords = ports.passwords
     tokens = ports.tokens
@@ -48,7 +61,6 @@ class Foundation(containers.DeclarativeContainer):
     )
     state_seconds = settings.provided.devices.state_send_interval_seconds
     sync_wait_seconds = settings.provided.git.sync_wait_seconds
-    background = One(Background)
     authenticate = One(
         Authenticate,
         database=database,
@@ -56,6 +68,17 @@ class Foundation(containers.DeclarativeContainer):
         clock=clock,
         sessions=sessions,
         domain=domain,
+    )
+
+    # live data
+    tap_messages = One(TapMessages, events=events)
+    watch_live = One(
+        WatchLive,
+        database=database,
+        authenticate=authenticate,
+        events=events,
+        clock=clock,
+        background=background,
     )
 
     # audit, names, quotas

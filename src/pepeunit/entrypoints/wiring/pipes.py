@@ -15,6 +15,7 @@ from pepeunit.usecases.pipes.export_series import ExportSeries
 from pepeunit.usecases.pipes.import_series import ImportSeries
 from pepeunit.usecases.pipes.purge import PurgeSeries
 from pepeunit.usecases.pipes.read_series import ReadSeries
+from pepeunit.usecases.samples.seat import SharedPipeline
 
 One = providers.Singleton
 
@@ -26,7 +27,8 @@ PIPE_CHECK_WINDOW_SECONDS: Final = 60.0
 class PipeUseCases(IngestUseCases):
     """Everything a pipe's door needs."""
 
-    pipeline = IngestUseCases.ingest
+    pipeline_seat = PeopleUseCases.ports.pipeline_seat
+    pipeline = One(SharedPipeline, ingest=IngestUseCases.ingest, seat=pipeline_seat)
     check_pipe_config = One(
         CheckPipeConfig,
         rules=PeopleUseCases.pipe_rules,

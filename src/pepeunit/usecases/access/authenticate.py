@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from datetime import datetime
+from datetime import UTC, datetime
 
 from attrs import frozen
 
@@ -16,6 +16,7 @@ from pepeunit.domain.access.api_tokens import (
 )
 from pepeunit.domain.access.tokens import BackendClaims, UnitClaims, UserClaims, read_claims
 from pepeunit.domain.errors import Unauthenticated
+from pepeunit.domain.ids import UserId
 from pepeunit.domain.units.unit import Unit
 from pepeunit.domain.users.user import User, UserStatus
 from pepeunit.ports.clock import Clock
@@ -37,9 +38,10 @@ class Authenticate:
     sessions: Sessions
     domain: str
 
-    async def __call__(self, token: str | None) -> Agent:
+    async def __call__(self, token: str | None, *, afresh: bool = False) -> Agent:
         """Raises ``Unauthenticated`` for a token that is malformed, expired or revoked, and for
-        one whose subject is gone or blocked."""
+        one whose subject is gone or blocked. ``afresh`` believes nothing that is remembered of
+        the user: another process may have changed it."""
         if not token:
             return ANONYMOUS
         if is_api_token(token):
@@ -49,9 +51,9 @@ class Authenticate:
         async with self.database.read() as rows:
             match claims:
                 case UserClaims():
-                    return await _user(rows, claims)
+                    return await _user(rows, claims, afresh=afresh)
                 case UnitClaims():
-                    unit = await _unit(rows, claims, now)
+                    unit = await _unit(rows, claims, now, afresh=afresh)
                 case BackendClaims():
                     if not hmac.compare_digest(claims.domain.encode(), self.domain.encode()):
                         raise Unauthenticated("token is for another instance")
@@ -59,6 +61,20 @@ class Authenticate:
         if unit.old_token_until is not None and claims.generation == unit.token_generation:
             await self._end_old_token(unit)
         return Agent.unit(unit.uuid).named(unit.name)
+
+    async def expiry(self, token: str | None) -> datetime | None:
+        """When a token that is good now ends by itself; None for never. Raises
+        ``Unauthenticated`` as well."""
+        if not token:
+            return None
+        if is_api_token(token):
+            async with self.database.read() as rows:
+                found = await rows.api_tokens.by_digest(api_token_digest(token))
+            return None if found is None else found.expiration_datetime
+        claims = read_claims(self.tokens.verify(token), self.clock())
+        if isinstance(claims, UserClaims):
+            return datetime.fromtimestamp(claims.expires_at, UTC)
+        return None
 
     async def _api_token(self, text: str) -> Agent:
         """Asked of the store each time, so that revoking one is felt by the next request."""
@@ -96,19 +112,23 @@ def _able(user: User | None) -> User:
     return user
 
 
-async def _user(rows: Collections, claims: UserClaims) -> Agent:
-    user = _able(await rows.users.recall(claims.uuid))
+async def _known(rows: Collections, uuid: UserId, *, afresh: bool) -> User | None:
+    return await (rows.users.get(uuid) if afresh else rows.users.recall(uuid))
+
+
+async def _user(rows: Collections, claims: UserClaims, *, afresh: bool) -> Agent:
+    user = _able(await _known(rows, claims.uuid, afresh=afresh))
     is_kept = claims.token_id is not None and claims.token_id == user.kept_token_id
     if claims.generation != user.token_generation and not is_kept:
         raise Unauthenticated("token is revoked")
     return Agent.user(user.uuid, user.role, claims.token_id).named(user.login)
 
 
-async def _unit(rows: Collections, claims: UnitClaims, now: datetime) -> Unit:
+async def _unit(rows: Collections, claims: UnitClaims, now: datetime, *, afresh: bool) -> Unit:
     unit = await rows.units.get(claims.uuid)
     if unit is None:
         raise Unauthenticated("agent is blocked or not found")
-    creator = await rows.users.recall(unit.creator_uuid)
+    creator = await _known(rows, unit.creator_uuid, afresh=afresh)
     if creator is None or creator.status is UserStatus.BLOCKED:
         raise Unauthenticated("agent is blocked or not found")
     if not unit.accepts_token(claims.generation, now):

@@ -114,6 +114,18 @@ async def _know(
     )
 
 
+def named_agent(
+    kind: PermissionEntity | None, uuid: UUID | None
+) -> tuple[PermissionEntity, UUID] | None:
+    """Whom a question is about; nobody named is the caller. Raises ``Invalid`` (topic permission)
+    for a half of a name."""
+    if kind is None and uuid is None:
+        return None
+    if kind is None or uuid is None:
+        raise Invalid("agent_uuid and agent_type belong together", Topic.PERMISSION)
+    return kind, uuid
+
+
 @frozen
 class ExplainAccess:
     """What one agent may do with a node's topic."""

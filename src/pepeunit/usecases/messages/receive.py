@@ -20,6 +20,8 @@ from pepeunit.domain.units.state import is_due, read_state
 from pepeunit.domain.units.update import UpdateStatus
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
+from pepeunit.usecases.live.hub import Hub
+from pepeunit.usecases.live.tap import TapMessages
 from pepeunit.usecases.samples.ingest import Ingest
 
 log = logging.getLogger(__name__)
@@ -86,6 +88,7 @@ class ReceiveMessages:
     store_state: StoreState
     clock: Clock
     log_seconds: float
+    tap: TapMessages = TapMessages(Hub())  # noqa: RUF009 where nobody can watch
 
     async def __call__(self, messages: Sequence[Inbound]) -> None:
         """Raises ``Unavailable`` when a store does not take them; then none is acknowledged.
@@ -103,6 +106,7 @@ class ReceiveMessages:
                     await self.ingest.accept(SampleRecord(received_ms, samples))
             except Unavailable:
                 await self._without_qos_0(messages, received_ms)
+        self.tap.values(messages, received_ms)
         for topic, payload, _, _ in messages:
             if isinstance(topic, BaseTopic):
                 await self._report(topic, payload)
@@ -127,6 +131,7 @@ class ReceiveMessages:
                 log.info("%d malformed log entries of unit %s dropped", bad, topic.unit)
             if entries:
                 await self.ingest.accept_logs([_log_row(entry) for entry in entries])
+                self.tap.logs(entries)
 
 
 def _samples(messages: Sequence[Inbound], qos_min: int) -> dict[UUID, list[bytes]]:

@@ -61,7 +61,8 @@ class ImportSeries:
 
         Raises ``Invalid`` (topic pipe) while the pipe is inactive or has no config, for
         LastValue, and for the first row that breaks a rule; ``Conflict`` (topic pipe) when the
-        config changed meanwhile. After any error the node's data are as they were.
+        config or the data were replaced meanwhile. After any error the node's data are as they
+        were.
         """
         async with self.database.begin() as tx:
             node = await self.rules.owned(tx, agent, uuid)
@@ -76,6 +77,10 @@ class ImportSeries:
                 now = await self.rules.owned(tx, agent, uuid, for_update=True)
                 if now.data_pipe_yml != node.data_pipe_yml or not now.is_data_pipe_active:
                     raise Conflict("the config changed meanwhile, try again", Topic.PIPE)
+                shown = await tx.pipes.series(uuid)
+                if shown is not None and shown.generation > generation:
+                    # what the sweep may have freed is never shown
+                    raise Conflict("the data changed meanwhile, try again", Topic.PIPE)
                 await tx.pipes.renew(uuid, seq=check.rows, generation=generation)
                 setting = await tx.pipes.setting(uuid)
         except BaseException:  # also when the caller hangs up

@@ -57,6 +57,8 @@ class FollowPipes:
         """When which version was the newest."""
         self.version = max((row[4] for row in self._known.values()), default=0)
         """Of the newest setting that was journalled: it rules what is received from now on."""
+        self.looked_at = float("-inf")
+        """On the loop's clock: what was committed before is journalled."""
         self._reports: dict[UUID, Status] = {}
         self._reread_at = self._living_at = 0.0
         self._is_away = False
@@ -115,6 +117,7 @@ class FollowPipes:
         if newest > self._seen[-1][1]:
             self._seen.append((begun, newest))
         self.version = max(self.version, newest)
+        self.looked_at = begun
         if begun >= self._reread_at:
             self._texts = {row[1]: row[1] for row in self._known.values()}
             self._reread_at = loop.time() + self._pause(self._reread_seconds, begun)

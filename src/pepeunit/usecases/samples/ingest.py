@@ -149,8 +149,14 @@ class Ingest:
 
     async def applied(self, version: int) -> bool:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + APPLIED_SECONDS
-        while (tenure := self.tenure) is None or tenure.follow.version < version:
+        begun = loop.time()
+        deadline = begun + APPLIED_SECONDS
+        # a higher version may have been committed and seen before this one was
+        while (
+            (tenure := self.tenure) is None
+            or tenure.follow.looked_at < begun
+            or tenure.follow.version < version
+        ):
             if loop.time() >= deadline:
                 return False
             if tenure is not None:

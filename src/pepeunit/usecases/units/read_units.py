@@ -26,9 +26,10 @@ from pepeunit.usecases.updates.update_unit import lineage
 
 def shown_unit(agent: Agent, unit: Unit) -> Unit:
     """The unit as one caller may see it: viewers do not learn its addresses (W43)."""
-    if unit.unit_state is None or may(agent, Action.LOOK_INTO, unit.resource()):
+    state = unit.unit_state
+    if state is None or not state.ifconfig or may(agent, Action.LOOK_INTO, unit.resource()):
         return unit
-    return evolve(unit, unit_state=evolve(unit.unit_state, ifconfig=()))
+    return evolve(unit, unit_state=evolve(state, ifconfig=()))
 
 
 @frozen

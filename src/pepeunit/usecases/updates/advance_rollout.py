@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
@@ -14,7 +14,6 @@ from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.registries.version import Version
 from pepeunit.domain.repos.repo import Repo
 from pepeunit.domain.repos.rollout import (
-    OPEN,
     TOUCHED,
     Member,
     MemberState,
@@ -31,6 +30,10 @@ from pepeunit.usecases.updates.programs import Programs
 
 log = logging.getLogger(__name__)
 
+OFFLINE_AFTER_SECONDS = 30.0
+"""A device counts as away when it was neither told nor seen for so long: one that comes back at
+once, as all do after a restart of the platform, is waited for."""
+
 
 @frozen
 class AdvanceRollout:
@@ -42,6 +45,7 @@ class AdvanceRollout:
     drain: DrainOutbox
     leases: Leases
     clock: Clock
+    batch_units: int = BATCH_UNITS
 
     async def __call__(self, uuid: RolloutId, to: Destination | None = None) -> int:
         """How many commands were queued; ``to`` is the rollout's version when it is read already.
@@ -65,8 +69,8 @@ class AdvanceRollout:
                 return queued
             if to is None:
                 to = await self._destination(rollout)
-            for start in range(0, len(units), BATCH_UNITS):
-                batch = units[start : start + BATCH_UNITS]
+            for start in range(0, len(units), self.batch_units):
+                batch = units[start : start + self.batch_units]
                 moved = await self._move_batch(uuid, rollout.stage, to, batch)
                 if moved is None:
                     return queued
@@ -93,15 +97,12 @@ class AdvanceRollout:
             rollout = await tx.rollouts.get(uuid, for_update=True)
             if rollout is None:
                 return None
-            if rollout.is_running:
-                await tx.rollouts.settle(rollout, now)
+            if rollout.is_running or rollout.awaits_devices:
+                away_before = now - timedelta(seconds=OFFLINE_AFTER_SECONDS)
+                await tx.rollouts.settle(rollout, now, away_before=away_before)
                 failures = await tx.rollouts.failed_since(uuid, rollout.failures_since(now))
-                left = [
-                    count.units
-                    for count in await tx.rollouts.counts(uuid)
-                    if count.stage <= rollout.stage and count.state in OPEN
-                ]
-                judged = rollout.judged(failures=failures, open_units=sum(left), now=now)
+                counts = await tx.rollouts.counts(uuid)
+                judged = rollout.judged(failures=failures, counts=counts, now=now)
                 if judged != rollout:
                     await tx.rollouts.put(judged)
                 if judged.state is RolloutState.STOPPED:
@@ -196,7 +197,7 @@ class AdvanceRollout:
         queued = 0
         while True:
             async with self.database.read() as rows:
-                members = await rows.rollouts.members(rollout.uuid, TOUCHED, BATCH_UNITS)
+                members = await rows.rollouts.members(rollout.uuid, TOUCHED, self.batch_units)
             if not members:
                 return queued
             for version in dict.fromkeys(row.previous for row in members):
@@ -251,5 +252,9 @@ def _touched(member: Member, unit: Unit | None, now: datetime) -> Member:
         )
     previous = None if unit.built_commit is None else Version(unit.built_commit, unit.built_tag)
     return evolve(
-        member, state=MemberState.UPDATING, previous=previous, error=None, settled_datetime=None
+        member,
+        state=MemberState.UPDATING,
+        previous=previous,
+        error=None,
+        settled_datetime=None,
     )

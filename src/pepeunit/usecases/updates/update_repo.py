@@ -17,7 +17,7 @@ from pepeunit.domain.errors import Conflict, Refused, Topic, Unavailable
 from pepeunit.domain.ids import RegistryId, RepoId, RolloutId, UnitId
 from pepeunit.domain.registries.registry import Registry
 from pepeunit.domain.repos.repo import Repo
-from pepeunit.domain.repos.rollout import Member, MemberState, Rollout, RolloutState
+from pepeunit.domain.repos.rollout import Member, MemberState, Rollout
 from pepeunit.domain.repos.rollout_rule import ALL_AT_ONCE, RolloutRule, RuleSource
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
@@ -61,9 +61,8 @@ class StartRollout:
                 if latest.commit == to.version.commit:
                     return latest
                 locked = await tx.rollouts.get(latest.uuid, for_update=True)
-                if locked and locked.state in (RolloutState.RUNNING, RolloutState.PAUSED):
-                    reason = f"superseded by {to.version.commit}"
-                    await tx.rollouts.put(locked.stopped(now, reason))
+                if locked is not None:
+                    await tx.rollouts.put(locked.superseded(to.version.commit, now))
             units = await tx.units.not_built_for(repo, to.version.commit)
             if not units:
                 return None

@@ -1,0 +1,1 @@
+"""Live data: from what happens to those who may see it."""

@@ -1,0 +1,1 @@
+"""Live data: who may watch, until when, and what slow readers cost."""
