@@ -54,9 +54,10 @@ def require_engine() -> None:
         pytest.skip("chdb-core-lite is not installed")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clickhouse_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One folder for the session: a process has one engine, and the engine one folder."""
+    """One folder for these tests: a process has one engine, and the engine one folder; the
+    journeys that come later open their own."""
     require_engine()
     folder = tmp_path_factory.mktemp("clickhouse") / "embedded"
     kept_open = open_client(Address(folder))
