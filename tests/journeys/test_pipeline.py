@@ -18,6 +18,7 @@ from tests.journeys.external import External, Pipelined, external_parts
 from tests.journeys.faults import WIDE, Site
 
 STOP_SECONDS_MAX = 10.0
+ASK_AGAIN_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -71,7 +72,11 @@ async def test_pipes_run_behind_mosquitto_and_a_second_process_takes_over(
         await site.last_look(with_sums=False)
         assert not site.broken
         assert site.acknowledged > 1_000
-        assert "another data directory" in (stranger.data_dir / "stderr").read_text()
+        await asyncio.to_thread(second.end, signal.SIGTERM)
+        async with asyncio.timeout(ASK_AGAIN_SECONDS):
+            while "another data directory" not in stranger.stderr():
+                await asyncio.sleep(0.1)
+        assert (await asked(stranger, "readyz"))[0] == 503
     finally:
         site.end()
         for process in (stranger, second, first, served):

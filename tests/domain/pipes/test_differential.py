@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from fractions import Fraction
 from uuid import UUID
 
@@ -261,18 +262,13 @@ def apply(oracle: OracleNode, word: str, config: dict | None) -> None:
             oracle.config = config
 
 
-@pytest.fixture(autouse=True, scope="module")
-def told_seed(pytestconfig: pytest.Config) -> None:
-    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
-    if reporter is not None and capture is not None:
-        with capture.global_and_fixture_disabled():
-            reporter.write_line(f"PIPES_SEED={SEED}")
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_compiled_pipe_does_what_the_specification_says(policy: str) -> None:
+def test_a_compiled_pipe_does_what_the_specification_says(
+    policy: str, say: Callable[[str], None]
+) -> None:
+    say(f"PIPES_SEED={SEED}, {STREAMS} streams")
+
     @seed(SEED)
     @settings(
         max_examples=STREAMS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -143,7 +142,7 @@ def read(text: str) -> str:
 
 @pytest.mark.parametrize("attack", [lambda: nested(300), lambda: nested(30), *ATTACKS])
 def test_a_hostile_document_is_read_in_bounded_time_and_memory(
-    attack: Callable[[], str], capsys: pytest.CaptureFixture[str]
+    attack: Callable[[], str], say: Callable[[str], None]
 ) -> None:
     text = attack()
     tracemalloc.start()
@@ -152,13 +151,10 @@ def test_a_hostile_document_is_read_in_bounded_time_and_memory(
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    began = time.process_time()
+    began = time.thread_time()
     assert read(text) == verdict
-    seconds = time.process_time() - began
-    name = getattr(attack, "__name__", "nested")
-    with capsys.disabled():
-        figures = f"{seconds * 1000:.0f} ms, {peak / 2**20:.1f} MiB"
-        sys.stdout.write(f"\n{name}: {verdict}, {figures} ")
+    seconds = time.thread_time() - began
+    say(f"{verdict}, {seconds * 1000:.0f} ms, {peak / 2**20:.1f} MiB")
     assert seconds < SECONDS_MAX
     assert peak < BYTES_MAX
 
@@ -242,13 +238,13 @@ async def test_huge_variables_are_refused_at_once(gql: Gql) -> None:
     uuids = ["00000000-0000-0000-0000-000000000000"] * 200_000
     query = "query($f: UnitFilterInput!) { getUnits(filters: $f) { count } }"
     body = json.dumps({"query": query, "variables": {"f": {"uuids": uuids}}}).encode()
-    began = time.process_time()
+    began = time.thread_time()
     reply = await gql.send(
         who="alice", data=io.BytesIO(body), headers={"Content-Type": "application/json"}
     )
     (error,) = reply.json["errors"]
     assert error["message"] == ("422: 2: Validation Error: more than 20000 values in variables")
-    assert time.process_time() - began < 2 * SECONDS_MAX
+    assert time.thread_time() - began < 2 * SECONDS_MAX
 
 
 async def test_lists_without_limit_are_counted_in_a_request(gql: Gql) -> None:

@@ -124,7 +124,7 @@ async def test_b23_a_full_spool_stops_the_pipes_and_the_journal_takes_the_rest()
             sent += 10
     tenure = site.ingest.tenure
     assert tenure is not None
-    assert tenure.lanes.series.memory_bytes <= 3 * limits.queue_bytes_max
+    assert tenure.lanes.series.memory_bytes <= 1.5 * limits.queue_bytes_max
     assert site.ingest.intake.queue_bytes <= limits.queue_bytes_max
     site.series.troubles.is_down = False
     await site.stored()

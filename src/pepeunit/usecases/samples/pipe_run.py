@@ -30,6 +30,7 @@ from pepeunit.ports.record_codec import Tables
 from pepeunit.usecases.samples.checkpointer import Checkpointer
 from pepeunit.usecases.samples.counters import PipeCounters
 from pepeunit.usecases.samples.due_windows import DueWindows
+from pepeunit.usecases.samples.entry import ROW_BYTES
 from pepeunit.usecases.samples.in_force import PipesInForce, Running, Status
 from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.intake import Intake
@@ -41,8 +42,8 @@ log = logging.getLogger(__name__)
 
 JOURNAL_RETRY_SECONDS: Final = 1.0
 ROOM_LOOK_SECONDS: Final = 0.25
-FLUSH_BYTES: Final = 8 * 2**20
-"""Of payloads taken since the last cut: then rows are handed over at once."""
+FLUSH_SHARE: Final = 0.125
+"""Of a queue's memory, gathered since the last cut: then rows are handed over at once."""
 
 Report = Callable[[UUID, Status], None]
 
@@ -225,7 +226,8 @@ class PipeRun:
         loop_time = asyncio.get_running_loop().time()
         if self._flush_at is not None and loop_time >= self._flush_at:
             return True
-        if self._text_bytes >= FLUSH_BYTES:
+        gathered_bytes = self._text_bytes + self.waiting_rows * ROW_BYTES
+        if gathered_bytes >= FLUSH_SHARE * self._limits.queue_bytes_max:
             return True
         if self.waiting_rows >= self._limits.flush_rows:
             return loop_time >= self._cut_at + self._limits.flush_seconds_min
