@@ -16,7 +16,7 @@ from pepeunit.adapters.postgres.copying import copy_in, copy_out
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.domain.errors import Invalid, NotFound
 from pepeunit.domain.ids import NodeId
-from pepeunit.domain.nodes.node import Node
+from pepeunit.domain.nodes.node import Node, PipeStatus
 from pepeunit.domain.pipes.series import FIRST_GENERATION, Series, Trim
 from pepeunit.ports.database import Database
 from pepeunit.ports.pipes import PipeSetting
@@ -78,7 +78,7 @@ async def test_what_is_no_change_of_a_pipe_has_no_version(database: Database) ->
         await tx.nodes.put([evolve(node, max_connections=3)])
         await tx.nodes.store_states([(node.uuid, "1", NOON)], NOON)
         await tx.pipes.trim(node.uuid, Trim(5, 3))
-        await tx.pipes.report([node.uuid], "Error", "no")
+        await tx.pipes.report([node.uuid], PipeStatus.ERROR, "no")
     assert await changes(database, before) == []
 
 
@@ -196,7 +196,7 @@ async def test_living_series_are_those_of_nodes_that_can_have_a_pipe(database: D
 async def test_a_pipe_that_cannot_run_says_so(database: Database) -> None:
     node = await a_piped_node(database)
     async with database.begin() as tx:
-        await tx.pipes.report([node.uuid, NodeId(uuid4())], "Error", "why")
+        await tx.pipes.report([node.uuid, NodeId(uuid4())], PipeStatus.ERROR, "why")
     async with database.read() as rows:
         found = await rows.nodes.get(node.uuid)
     assert found == evolve(node, data_pipe_status="Error", data_pipe_error="why")
@@ -219,7 +219,7 @@ async def test_a_read_may_not_change_a_pipe(database: Database) -> None:
             rows.pipes.renew(node.uuid),
             rows.pipes.reserve(),
             rows.pipes.trim(node.uuid, Trim(1, 1)),
-            rows.pipes.report([node.uuid], "Active", None),
+            rows.pipes.report([node.uuid], PipeStatus.ACTIVE, None),
         ):
             with pytest.raises(RuntimeError):
                 await change
@@ -229,7 +229,7 @@ async def test_an_error_text_that_no_store_holds_is_invalid(database: Database) 
     node = await a_piped_node(database)
     async with database.begin() as tx:
         with pytest.raises(Invalid):
-            await tx.pipes.report([node.uuid], "Error", "\0")
+            await tx.pipes.report([node.uuid], PipeStatus.ERROR, "\0")
 
 
 async def test_a_change_committed_late_is_seen_when_asked_from_a_little_before(

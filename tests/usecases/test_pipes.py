@@ -15,7 +15,7 @@ from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.audit.entry import Deed
 from pepeunit.domain.errors import Invalid, NotFound, Topic
 from pepeunit.domain.ids import NodeId
-from pepeunit.domain.nodes.node import NodeType
+from pepeunit.domain.nodes.node import NodeType, PipeStatus
 from pepeunit.domain.pipes.config import DEFAULT_PIPE, PolicyType
 from pepeunit.domain.pipes.moments import to_ms
 from pepeunit.domain.units.batch import Batch
@@ -86,7 +86,7 @@ async def test_a_config_that_can_run_again_loses_its_error(piping: Platform) -> 
     _, nodes = await nodes_of(piping, owner)
     uuid = nodes["temp/pepeunit"].uuid
     async with piping.stored.begin() as tx:
-        await tx.pipes.report([uuid], "Error", "cannot run")
+        await tx.pipes.report([uuid], PipeStatus.ERROR, "cannot run")
     await piping.set_pipe(owner, uuid, json.dumps(LAST).encode())
     async with piping.database.read() as rows:
         node = await rows.nodes.get(uuid)

@@ -8,6 +8,7 @@ from typing import Protocol
 from attrs import frozen
 
 from pepeunit.domain.ids import NodeId
+from pepeunit.domain.nodes.node import PipeStatus
 from pepeunit.domain.pipes.series import Series, Trim
 
 
@@ -62,7 +63,8 @@ class Pipes(Protocol):
         """Remember that an NRecords limit ended."""
         ...
 
-    async def report(self, nodes: Collection[NodeId], status: str, error: str | None) -> None:
-        """Set ``data_pipe_status`` (``Active``, ``Inactive``, ``Error``) and its text; no change
-        of version."""
+    async def report(
+        self, nodes: Collection[NodeId], status: PipeStatus, error: str | None
+    ) -> None:
+        """Set ``data_pipe_status`` and the text of its error; no change of version."""
         ...

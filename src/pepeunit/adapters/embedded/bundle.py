@@ -41,10 +41,6 @@ class BundleWriter:
             return False
         return True
 
-    def add_text(self, name: str, text: str) -> None:
-        content = text.encode()
-        self._put(name, io.BytesIO(content), len(content))
-
     def _put(self, name: str, source: io.BufferedIOBase, size: int) -> None:
         counted = _Digested(source, size)
         self._tar.addfile(_member(name, size), counted)

@@ -12,7 +12,7 @@ from pepeunit.codecs.stored_pipe import record_limit
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.errors import NotFound, Topic
 from pepeunit.domain.ids import NodeId
-from pepeunit.domain.nodes.node import Node
+from pepeunit.domain.nodes.node import Node, PipeStatus
 from pepeunit.domain.pipes.series import FIRST_GENERATION, Series, Trim, trimmed
 from pepeunit.ports.pipes import PipeSetting
 
@@ -96,13 +96,15 @@ class MemoryPipes:
         world, piped = self._for_writing(node)
         world.piped[node] = evolve(piped, trims=trimmed(piped.trims, trim))
 
-    async def report(self, nodes: Collection[NodeId], status: str, error: str | None) -> None:
+    async def report(
+        self, nodes: Collection[NodeId], status: PipeStatus, error: str | None
+    ) -> None:
         require_storable([("error", error)])
         world = self.view.for_writing()
         for uuid in nodes:
             if uuid in world.nodes:
                 world.nodes[uuid] = evolve(
-                    world.nodes[uuid], data_pipe_status=status, data_pipe_error=error
+                    world.nodes[uuid], data_pipe_status=status.value, data_pipe_error=error
                 )
 
     def _for_writing(self, node: NodeId) -> tuple[World, Piped]:

@@ -18,6 +18,7 @@ from pepeunit.codecs.text import require_storable
 from pepeunit.domain.errors import NotFound, Topic
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.messaging.topic import PIPE_SUFFIX
+from pepeunit.domain.nodes.node import PipeStatus
 from pepeunit.domain.pipes.series import Series, Trim, trimmed
 from pepeunit.ports.pipes import PipeSetting
 
@@ -114,7 +115,9 @@ class PostgresPipes:
         ]
         await self.statements.write(_TRIM, {"node": node, "trims": flat})
 
-    async def report(self, nodes_: Collection[NodeId], status: str, error: str | None) -> None:
+    async def report(
+        self, nodes_: Collection[NodeId], status: PipeStatus, error: str | None
+    ) -> None:
         require_storable([("error", error)])
         uuids: Collection[UUID] = nodes_
         await self.statements.write(
@@ -122,11 +125,11 @@ class PostgresPipes:
             .where(
                 one_of(nodes.c.uuid, uuids),
                 or_(
-                    nodes.c.data_pipe_status.is_distinct_from(status),
+                    nodes.c.data_pipe_status.is_distinct_from(status.value),
                     nodes.c.data_pipe_error.is_distinct_from(error),
                 ),
             )
-            .values(data_pipe_status=status, data_pipe_error=error)
+            .values(data_pipe_status=status.value, data_pipe_error=error)
         )
 
 

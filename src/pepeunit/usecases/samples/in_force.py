@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pepeunit.domain.errors import Invalid
 from pepeunit.domain.messaging.record import ControlRow
+from pepeunit.domain.nodes.node import PipeStatus
 from pepeunit.domain.pipes.compiled import CompiledPipe, compile_pipe
 from pepeunit.domain.pipes.config import PipeConfig
 from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
@@ -21,10 +22,9 @@ from pepeunit.usecases.samples.checkpointer import Snapshot
 CONFIGS_KEPT: Final = 64
 GONE: Final = 0
 """As a generation: the node was deleted."""
-ACTIVE, INACTIVE, ERROR = "Active", "Inactive", "Error"
-"""What is shown as ``data_pipe_status``."""
 
-Status = tuple[str, str | None]
+Status = tuple[PipeStatus, str | None]
+"""What is shown of a pipe, and the text of its error."""
 
 
 def gone(node: UUID) -> ControlRow:
@@ -102,9 +102,11 @@ class PipesInForce:
         known.memory.compiled = None
         known.is_resolved = config is None
         if config is None:
-            return INACTIVE, None
+            return PipeStatus.INACTIVE, None
         found = self._config(config)
-        return (ERROR, found) if isinstance(found, str) else (ACTIVE, None)
+        if isinstance(found, str):
+            return PipeStatus.ERROR, found
+        return PipeStatus.ACTIVE, None
 
     def _forget(self, known: Running) -> None:
         node, _, generation, _, _ = known.setting
