@@ -19,7 +19,7 @@ from pepeunit.adapters.postgres.connections import ConnectionLimits, _readers, c
 from pepeunit.adapters.postgres.database import PostgresDatabase
 from pepeunit.adapters.postgres.prepared import VALUES_MAX, split
 from pepeunit.adapters.postgres.readers import read_uuid
-from pepeunit.adapters.postgres.recent import SECONDS_MAX
+from pepeunit.adapters.postgres.recent import COUNT_SECONDS_MAX, SECONDS_MAX, Answers, Recent
 from pepeunit.domain.access.scope import Scope
 from pepeunit.domain.access.tokens import UserClaims
 from pepeunit.domain.errors import Unauthenticated, Unavailable
@@ -98,6 +98,38 @@ async def test_w22_w26_what_another_process_ends_is_ended_within_a_second(
     moment += 0.01
     with pytest.raises(Unauthenticated):
         await ask(token_of(user))
+
+
+async def asked_within(answers: Answers[int], took: float, waited: float) -> int:
+    """How often the store is asked by two questions, the second that long after the first."""
+    moment, asked = 0.0, 0
+
+    async def ask() -> int:
+        nonlocal moment, asked
+        moment += took
+        asked += 1
+        return asked
+
+    answers.clock = lambda: moment
+    await answers.get("how many", ask)
+    moment = waited
+    await answers.get("how many", ask)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("took", "remembered"), [(0.001, SECONDS_MAX), (0.03, 3.0), (20.0, COUNT_SECONDS_MAX)]
+)
+async def test_a_count_is_remembered_for_a_hundred_times_what_it_took_within_bounds(
+    took: float, remembered: float
+) -> None:
+    assert await asked_within(Recent().counts, took, remembered - 0.01) == 1
+    assert await asked_within(Recent().counts, took, remembered + 0.01) == 2
+
+
+async def test_w22_a_user_is_remembered_for_a_second_however_long_it_took() -> None:
+    assert await asked_within(Answers(), 20.0, SECONDS_MAX - 0.01) == 1
+    assert await asked_within(Answers(), 20.0, SECONDS_MAX + 0.01) == 2
 
 
 async def test_w22_an_end_that_was_rolled_back_ends_nothing(database: Database) -> None:

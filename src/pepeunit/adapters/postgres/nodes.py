@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import attrs
 from attrs import frozen
 from sqlalchemy import (
     ARRAY,
@@ -47,11 +48,13 @@ from pepeunit.domain.nodes.node import Node, NodeType
 from pepeunit.ports.nodes import CLOCK_STEP_SECONDS, EdgeQuery, NodeQuery
 from pepeunit.ports.paging import OrderKey, Page
 
-_GET: Final = Prepared.of(select(nodes).where(nodes.c.uuid == bindparam("uuid")))
+_READ: Final = select(*(nodes.c[field.name] for field in attrs.fields(Node)))
+"""What a :class:`Node` has; the pipe's own columns are read by :mod:`~.pipes`."""
+_GET: Final = Prepared.of(_READ.where(nodes.c.uuid == bindparam("uuid")))
 _OF_UNIT: Final = Prepared.of(
-    select(nodes)
-    .where(nodes.c.unit_uuid == bindparam("uuid"))
-    .order_by(nodes.c.type.collate("C"), nodes.c.topic_name.collate("C"))
+    _READ.where(nodes.c.unit_uuid == bindparam("uuid")).order_by(
+        nodes.c.type.collate("C"), nodes.c.topic_name.collate("C")
+    )
 )
 _PUT: Final = upsert(nodes, "uuid")
 _ORDERS: Final = {
@@ -163,7 +166,7 @@ def matching(query: NodeQuery) -> list[Clause]:
 
 
 def _found(query: NodeQuery) -> Select[Any]:
-    return ordered(select(nodes).where(*matching(query)), query.order, _ORDERS, nodes.c.uuid)
+    return ordered(_READ.where(*matching(query)), query.order, _ORDERS, nodes.c.uuid)
 
 
 def _linked(query: EdgeQuery) -> Select[Any]:
@@ -187,7 +190,7 @@ class PostgresNodes:
         return to_node(row) if row is not None else None
 
     async def get_many(self, uuids: Collection[NodeId]) -> Sequence[Node]:
-        statement = select(nodes).where(one_of(nodes.c.uuid, uuids)).order_by(nodes.c.uuid)
+        statement = _READ.where(one_of(nodes.c.uuid, uuids)).order_by(nodes.c.uuid)
         return tuple(map(to_node, await self.statements.read(statement)))
 
     async def find(self, query: NodeQuery) -> Page[Node]:
@@ -197,7 +200,7 @@ class PostgresNodes:
         return tuple(map(to_node, await self.statements.rows(_OF_UNIT, {"uuid": unit})))
 
     async def of_units(self, units: Collection[UnitId]) -> Sequence[Node]:
-        statement = select(nodes).where(one_of(nodes.c.unit_uuid, units))
+        statement = _READ.where(one_of(nodes.c.unit_uuid, units))
         return tuple(map(to_node, await self.statements.read(statement)))
 
     async def put(self, nodes: Sequence[Node]) -> None:

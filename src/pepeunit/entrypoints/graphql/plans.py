@@ -40,6 +40,8 @@ from pepeunit.entrypoints.graphql.documents import Document, Plan
 from pepeunit.entrypoints.graphql.door import Info
 
 INT_MAX: Final = 2**31 - 1
+EXACT_MAX: Final = 2**53
+"""Up to here every integer is a float."""
 KINDS_MAX: Final = 64
 """Of an object's selection: so many combinations of types are remembered as good."""
 NOTHING: Final = type(None)
@@ -260,9 +262,7 @@ def leaf_of(declared: GraphQLLeafType) -> tuple[frozenset[type] | None, Plan | N
                 {int}
             ), lambda value: value if -INT_MAX <= value <= INT_MAX else coerce(value)
         case "Float":
-            return frozenset(
-                {float, int}
-            ), lambda value: value if type(value) is float and isfinite(value) else coerce(value)
+            return frozenset({float, int}), lambda value: _float(value, coerce)
         case "DateTime":
             return frozenset(
                 {datetime}
@@ -270,6 +270,12 @@ def leaf_of(declared: GraphQLLeafType) -> tuple[frozenset[type] | None, Plan | N
         case name if name in AS_IT_IS:
             return frozenset({AS_IT_IS[name]}), None
     return None, coerce
+
+
+def _float(value: Any, coerce: Plan) -> Any:
+    if type(value) is float:
+        return value if isfinite(value) else coerce(value)
+    return float(value) if -EXACT_MAX <= value <= EXACT_MAX else coerce(value)
 
 
 def _alone(leaf: tuple[frozenset[type] | None, Plan | None]) -> Plan:
