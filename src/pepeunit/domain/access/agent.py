@@ -24,15 +24,18 @@ class Agent:
     """An authenticated caller. ``uuid`` is the row's id of a user or unit, else None.
 
     ``token_id`` is the ``jti`` of the user token in use, so that a password change can keep
-    the caller's own session (rulings 17). ``name`` is what people call the agent, for records
-    alone: two agents that differ in it are the same one. ``restriction`` is that of the API token
-    in use: with one, an administrator is a user like any other.
+    the caller's own session (rulings 17), and ``generation`` the one it was issued in: what must
+    not outlive the session asks again behind a lock whether both still count. ``name`` is what
+    people call the agent, for records alone: two agents that differ in it are the same one.
+    ``restriction`` is that of the API token in use: with one, an administrator is a user like any
+    other.
     """
 
     kind: AgentKind
     uuid: UUID | None = None
     role: UserRole = UserRole.USER
     token_id: str | None = None
+    generation: int = field(default=0, eq=False)
     name: str = field(default="", eq=False)
     restriction: Restriction | None = None
 
@@ -57,9 +60,13 @@ class Agent:
 
     @classmethod
     def user(
-        cls, uuid: UserId, role: UserRole = UserRole.USER, token_id: str | None = None
+        cls,
+        uuid: UserId,
+        role: UserRole = UserRole.USER,
+        token_id: str | None = None,
+        generation: int = 0,
     ) -> Agent:
-        return cls(AgentKind.USER, uuid, role, token_id)
+        return cls(AgentKind.USER, uuid, role, token_id, generation)
 
     @classmethod
     def unit(cls, uuid: UnitId) -> Agent:
