@@ -298,6 +298,7 @@ class Platform:
         parts = IngestParts(
             database=database,
             journal=self.journal,
+            journal_id=UUID(int=1),
             checkpoint=MemoryCheckpoint(),
             codec=records,
             series_writer=self.series,

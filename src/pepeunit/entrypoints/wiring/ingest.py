@@ -38,6 +38,7 @@ class IngestUseCases(PeopleUseCases):
             IngestParts,
             database=PeopleUseCases.database,
             journal=PeopleUseCases.ports.journal,
+            journal_id=PeopleUseCases.ports.journal_id,
             checkpoint=PeopleUseCases.ports.checkpoint,
             codec=providers.Object(records),
             series_writer=PeopleUseCases.ports.series_writer,
