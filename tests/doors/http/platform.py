@@ -60,6 +60,7 @@ from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
+from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
 from pepeunit.usecases.pipes.export_series import ExportSeries
@@ -192,7 +193,8 @@ class Platform:
         fetch = FetchFirmware(self.firmware, keyring)
         announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
-        builder = Builder(clock, uuid4, self.default_pipe)
+        await_pipes = AwaitPipes(database, self.pipeline)
+        builder = Builder(clock, uuid4, self.default_pipe, await_pipes)
         drain = DrainOutbox(
             database, self.broker, clock, FACTS.domain, SettleCommands(database, clock)
         )
@@ -342,7 +344,13 @@ class Platform:
         create_unit = CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret)
         send_command = SendCommand(database, programs, builder, update_unit, drain)
         bulk = BulkDoor(
-            ImportUnits(database, create_unit, uuid4, pipe_forms(PAYLOAD_BYTES_MAX)),
+            ImportUnits(
+                database,
+                create_unit,
+                uuid4,
+                pipe_forms(PAYLOAD_BYTES_MAX),
+                AwaitPipes(database, self.pipeline),
+            ),
             ExportUnits(database),
             CommandUnits(database, send_command),
         )
