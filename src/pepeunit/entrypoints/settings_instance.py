@@ -284,6 +284,12 @@ class RequestSettings:
     csv_bytes_max: int = setting(
         "PU_CSV_BYTES_MAX", 2**26, whole(1024), "The longest CSV of a node's data, in bytes."
     )
+    turn_seconds_max: int = setting(
+        "PU_TURN_SECONDS_MAX",
+        30,
+        whole(1),
+        "How long an upload or an export waits for its turn before it is refused, in seconds.",
+    )
     max_pagination_size: int = setting(
         "PU_MAX_PAGINATION_SIZE", 500, whole(1), "The largest `limit` of a list."
     )

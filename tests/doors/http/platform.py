@@ -44,6 +44,7 @@ from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.audit.read_audit import ListAudit
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
@@ -63,7 +64,7 @@ from pepeunit.usecases.permissions.list_permissions import ListPermissions
 from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.export_series import EXPORTS_MAX, ExportSeries
 from pepeunit.usecases.pipes.import_series import ImportSeries
 from pepeunit.usecases.pipes.purge import PurgeSeries
 from pepeunit.usecases.pipes.read_series import ReadSeries
@@ -168,6 +169,7 @@ class Platform:
     mirrors: WrittenMirrors = field(factory=WrittenMirrors)
     series: MemorySeries = field(factory=MemorySeries)
     pipeline: MemoryPipeline = field(factory=MemoryPipeline)
+    export_turns: Turns = field(factory=lambda: Turns("exports", EXPORTS_MAX))
     pipes_enabled: bool = True
     default_pipe: str | None = None
 
@@ -270,7 +272,7 @@ class Platform:
             set_config=SetPipeConfig(database, rules, self.pipeline, clock),
             get_config=GetPipeConfig(database, rules),
             read_data=ReadSeries(database, rules, series, clock),
-            export_data=ExportSeries(database, rules, series, clock),
+            export_data=ExportSeries(database, rules, series, clock, self.export_turns),
             import_data=ImportSeries(database, rules, series, series, self.pipeline, clock),
             purge_data=PurgeSeries(database, rules, self.pipeline),
             read_drops=ReadPipeDrops(database, rules, self.pipeline),

@@ -38,10 +38,16 @@ class Agent:
     generation: int = field(default=0, eq=False)
     name: str = field(default="", eq=False)
     restriction: Restriction | None = None
+    creator_uuid: UserId | None = field(default=None, eq=False)
 
     @property
     def user_id(self) -> UserId | None:
         return UserId(self.uuid) if self.kind is AgentKind.USER and self.uuid else None
+
+    @property
+    def account(self) -> UserId | None:
+        """Who answers for what the agent takes up: the person, of a unit its creator."""
+        return self.user_id or self.creator_uuid
 
     @property
     def unit_id(self) -> UnitId | None:
@@ -69,8 +75,8 @@ class Agent:
         return cls(AgentKind.USER, uuid, role, token_id, generation)
 
     @classmethod
-    def unit(cls, uuid: UnitId) -> Agent:
-        return cls(AgentKind.UNIT, uuid)
+    def unit(cls, uuid: UnitId, creator_uuid: UserId | None = None) -> Agent:
+        return cls(AgentKind.UNIT, uuid, creator_uuid=creator_uuid)
 
 
 ANONYMOUS = Agent(AgentKind.BOT, name="anonymous")

@@ -7,10 +7,11 @@ from typing import Final
 from dependency_injector import providers
 
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.pipes.backtest import BacktestPipe
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.export_series import EXPORTS_MAX, ExportSeries
 from pepeunit.usecases.pipes.import_series import ImportSeries
 from pepeunit.usecases.pipes.purge import PurgeSeries
 from pepeunit.usecases.pipes.read_series import ReadSeries
@@ -54,6 +55,12 @@ class PipeUseCases(PeopleUseCases):
         rules=PeopleUseCases.pipe_rules,
         reader=PeopleUseCases.ports.series_reader,
         clock=PeopleUseCases.clock,
+        turns=One(
+            Turns,
+            "exports",
+            EXPORTS_MAX,
+            PeopleUseCases.settings.provided.requests.turn_seconds_max,
+        ),
     )
     import_pipe_data = One(
         ImportSeries,

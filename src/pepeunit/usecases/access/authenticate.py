@@ -60,7 +60,7 @@ class Authenticate:
                     return BACKEND
         if unit.old_token_until is not None and claims.generation == unit.token_generation:
             await self._end_old_token(unit)
-        return Agent.unit(unit.uuid).named(unit.name)
+        return Agent.unit(unit.uuid, unit.creator_uuid).named(unit.name)
 
     async def expiry(self, token: str | None) -> datetime | None:
         """When a token that is good now ends by itself; None for never. Raises
