@@ -209,6 +209,21 @@ async def test_living_series_are_those_of_nodes_that_can_have_a_pipe(database: D
     assert without.uuid not in {node for node, _ in living}
 
 
+async def test_nodes_are_counted_up_to_a_version_of_their_pipes(database: Database) -> None:
+    first, second = [await a_piped_node(database) for _ in range(2)]
+    await a_piped_node(database, data_pipe_yml=None, is_data_pipe_active=False)
+    async with database.read() as rows:
+        older, newer = [setting.version for setting in await rows.pipes.changed(0)]
+        counts = [await rows.pipes.count(version) for version in (older - 1, older, newer)]
+    assert counts == [0, 1, 2]
+    async with database.begin() as tx:
+        await tx.pipes.renew(first.uuid)
+        await tx.nodes.delete([second.uuid])
+    async with database.read() as rows:
+        (latest,) = [setting.version for setting in await rows.pipes.changed(0)]
+        assert [await rows.pipes.count(version) for version in (newer, latest)] == [0, 1]
+
+
 async def test_a_pipe_that_cannot_run_says_so(database: Database) -> None:
     node = await a_piped_node(database)
     async with database.begin() as tx:

@@ -44,6 +44,10 @@ class Pipes(Protocol):
         """The version of the last change of any pipe of these units' nodes; 0 without one."""
         ...
 
+    async def count(self, up_to_version: int) -> int:
+        """How many nodes there are whose last change of a pipe is of that version or older."""
+        ...
+
     async def living(self) -> Set[tuple[NodeId, int]]:
         """Every node that can have a pipe, with its generation: series of others are orphans."""
         ...

@@ -75,6 +75,9 @@ class MemoryPipes:
         )
         return max(versions, default=0)
 
+    async def count(self, up_to_version: int) -> int:
+        return sum(0 < piped.version <= up_to_version for piped in self.view.world.piped.values())
+
     async def living(self) -> Set[tuple[NodeId, int]]:
         world = self.view.world
         return {

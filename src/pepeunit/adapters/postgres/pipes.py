@@ -34,6 +34,7 @@ _CHANGED: Final = _SETTINGS.where(nodes.c.pipe_version > bindparam("after")).ord
     nodes.c.pipe_version
 )
 _SETTING: Final = Prepared.of(_SETTINGS.where(nodes.c.uuid == bindparam("uuid")))
+_COUNT: Final = select(func.count()).where(nodes.c.pipe_version <= bindparam("version"))
 _LIVING: Final = select(nodes.c.uuid, nodes.c.series_generation).where(
     nodes.c.topic_name.endswith(PIPE_SUFFIX, autoescape=True)
 )
@@ -85,6 +86,10 @@ class PostgresPipes:
         of_units = one_of(nodes.c.unit_uuid, units)
         found = await self.statements.read(select(func.max(nodes.c.pipe_version)).where(of_units))
         return next(iter(found))[0] or 0
+
+    async def count(self, up_to_version: int) -> int:
+        ((found,),) = await self.statements.read(_COUNT, {"version": up_to_version})
+        return int(found)
 
     async def living(self) -> Set[tuple[NodeId, int]]:
         return {(row.uuid, row.series_generation) for row in await self.statements.read(_LIVING)}

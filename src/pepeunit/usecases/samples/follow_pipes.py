@@ -176,6 +176,8 @@ class FollowPipes:
     async def _find_deleted(self) -> None:
         known = list(self._known)  # before the question: a node made meanwhile is not missed
         async with self._asking(), self._database.read() as rows:
+            if await rows.pipes.count(self.version) == len(known):
+                return
             living = {node for node, _ in await rows.pipes.living()}
         rows_gone = [gone(node) for node in known if node not in living]
         for some in _parts(rows_gone):
