@@ -40,8 +40,9 @@ class Pipes(Protocol):
         a pipe); ``None`` without such a node."""
         ...
 
-    async def living(self) -> Set[tuple[NodeId, int]]:
-        """Every node that can have a pipe, with its generation: series of others are orphans."""
+    async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:
+        """Of these nodes those that can have a pipe, with their generations: series of others are
+        orphans."""
         ...
 
     async def series(self, node: NodeId) -> Series | None:

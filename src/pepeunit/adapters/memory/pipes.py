@@ -66,12 +66,12 @@ class MemoryPipes:
         found = world.nodes.get(node)
         return None if found is None else _setting(found, world.piped.get(node, Piped()))
 
-    async def living(self) -> Set[tuple[NodeId, int]]:
+    async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:
         world = self.view.world
         return {
             (uuid, world.piped.get(uuid, Piped()).generation)
-            for uuid, node in world.nodes.items()
-            if node.can_have_pipe
+            for uuid in among
+            if (node := world.nodes.get(uuid)) is not None and node.can_have_pipe
         }
 
     async def series(self, node: NodeId) -> Series | None:
