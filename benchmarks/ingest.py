@@ -52,7 +52,7 @@ from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.devices.limits import Limits
 from pepeunit.entrypoints.devices.platform import Platform
-from pepeunit.entrypoints.lifespan import calm_collector
+from pepeunit.entrypoints.memory import spare_memory
 from pepeunit.ports.pipes import PipeSetting
 from pepeunit.ports.series_writer import SeriesBatch
 from pepeunit.usecases.messages.authorize_topic import MqttAction
@@ -466,7 +466,7 @@ async def overload(seconds: float) -> str:
 
 
 def run(work: Any) -> Any:
-    calm_collector()
+    spare_memory()
     with contextlib.suppress(ImportError):
         import uvloop
 

@@ -338,3 +338,24 @@ def test_a_second_process_is_told_that_the_folder_is_in_use(tmp_path: Path) -> N
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_a_process_of_the_platform_writes_rows_without_data_frames(tmp_path: Path) -> None:
+    """On a board with 1 GiB their packages take more than everything else of the platform."""
+    program = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from pepeunit.adapters.clickhouse.connections import Address, ClickHouse\n"
+        "from pepeunit.entrypoints.memory import spare_memory\n"
+        "spare_memory()\n"
+        "asyncio.run(ClickHouse.open(Address(Path(sys.argv[1]))))\n"
+        "print('pandas' in sys.modules)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "engine")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout == "False\n"

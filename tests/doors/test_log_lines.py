@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -61,3 +63,62 @@ def test_json_lines_hold_one_object_each_with_a_redacted_traceback(root: logging
     told = json.loads(line)
     assert (told["level"], told["message"]) == ("ERROR", "two\nlines with ***")
     assert "ValueError: *** leaked" in told["traceback"]
+
+
+class Writes(io.StringIO):
+    """Each write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def write(self, text: str, /) -> int:
+        self.texts.append(text)
+        return len(text)
+
+    def messages(self) -> list[list[str]]:
+        return [[line.rpartition(" ")[2] for line in text.splitlines()] for text in self.texts]
+
+
+async def test_lines_of_one_turn_are_written_together_at_its_end(root: logging.Logger) -> None:
+    stream = Writes()
+    write_log("text", "info", [], stream)
+    root.info("one")
+    root.info("two")
+    assert stream.texts == []
+    await asyncio.sleep(0)
+    root.info("three")
+    await asyncio.sleep(0)
+    assert stream.messages() == [["one", "two"], ["three"]]
+
+
+async def test_a_warning_is_written_at_once_with_what_was_told_before(root: logging.Logger) -> None:
+    stream = Writes()
+    write_log("text", "info", [], stream)
+    root.info("one")
+    root.warning("two")
+    assert stream.messages() == [["one", "two"]]
+    await asyncio.sleep(0)
+    assert stream.messages() == [["one", "two"]]
+
+
+def test_outside_a_loop_each_line_is_written_at_once(root: logging.Logger) -> None:
+    stream = Writes()
+    write_log("text", "info", [], stream)
+    root.info("one")
+    assert stream.messages() == [["one"]]
+    root.info("two")
+    assert stream.messages() == [["one"], ["two"]]
+
+
+async def test_a_thread_that_tells_something_between_two_turns_loses_nothing(
+    root: logging.Logger,
+) -> None:
+    stream = Writes()
+    write_log("text", "info", [], stream)
+    root.info("one")
+    thread = threading.Thread(target=root.info, args=("two",))
+    thread.start()
+    thread.join()
+    await asyncio.sleep(0)
+    assert [one for some in stream.messages() for one in some] == ["one", "two"]

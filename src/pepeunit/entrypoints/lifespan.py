@@ -8,18 +8,16 @@ Everything entered here is left in the reverse order, also when a later step fai
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
-    contextmanager,
 )
 from ipaddress import ip_address
 from typing import Any, Final
@@ -32,6 +30,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
+from pepeunit.entrypoints.memory import settled_memory, spare_memory
 from pepeunit.entrypoints.parts import joined, load_settings, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
@@ -49,19 +48,8 @@ WATCH_SECONDS: Final = 1.0
 UNITS_MINUTE: Final = 0
 REGISTRIES_MINUTE: Final = 30
 HTTP_STOP_SECONDS: Final = 2.0
-GC_THRESHOLDS: Final = (20_000, 20, 20)
-"""New objects before a collection of the young, and how many of those before the older ones."""
 OPEN_FILES_MAX: Final = 65_536
 """Every client is an open file, and shells allow 1 024 of them at first."""
-
-COLLECTOR_THRESHOLDS: Final = (50_000, 20, 20)
-"""Rows are tuples by the hundred thousand, none in a cycle: with Python's own numbers the garbage
-collector walks through all of them again and again, a third of a second at a time."""
-
-
-def calm_collector() -> None:
-    """Let the garbage collector run seldom."""
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 @frozen
@@ -96,7 +84,7 @@ async def running(
     for warning in warnings:
         log.warning("%s", warning)
     _allow_open_files()
-    calm_collector()
+    spare_memory()
     host, http_port = settings.site.http_host, settings.site.http_port
     operations, mqtt_tls_port = settings.operations, settings.operations.mqtt_tls_port
     ports = {"--http-port": http_port, "--mqtt-port": settings.mqtt.port}
@@ -127,23 +115,8 @@ async def running(
         await stack.enter_async_context(http(runner, host, http_port, tls.context if tls else None))
         await use.recover_syncs()()
         await stack.enter_async_context(_rounds(use))
-        stack.enter_context(_settled_memory())
+        stack.enter_context(settled_memory())
         yield Running(settings, facts, host, http_port, use, password, tls)
-
-
-@contextmanager
-def _settled_memory() -> Iterator[None]:
-    """What stands now stays until the end: the collector need not look through it again and
-    again, which stops everything for longer than many requests take."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _allow_open_files() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
@@ -53,6 +55,7 @@ PATTERNS: Final = (
         rf"\1{MASK}",
     ),
 )
+HINTS: Final = tuple(hint for hints, _, _ in PATTERNS for hint in hints)
 QUIET_LOGGERS: Final = ("alembic",)
 
 
@@ -70,6 +73,11 @@ class Redaction:
         for secret in self.secrets:
             text = text.replace(secret, MASK)
         small = text.lower()
+        for hint in HINTS:
+            if hint in small:
+                break
+        else:
+            return text
         for hints, pattern, mask in PATTERNS:
             if any(hint in small for hint in hints):
                 text = pattern.sub(mask, text)
@@ -93,7 +101,10 @@ class TextLines(logging.Formatter):
         return f"{written},{int(record.msecs):03d}"
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(super().format(record))
+        if record.exc_info or record.stack_info:
+            return self._redact(super().format(record))
+        head = f"{self.formatTime(record)} {record.levelname} {record.name} "
+        return self._redact(head + record.getMessage())
 
 
 class JsonLines(logging.Formatter):
@@ -116,6 +127,41 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class LinesOfATurn(logging.StreamHandler[TextIO]):
+    """Lines that one turn of the event loop tells are written together at its end: a write for
+    each costs more than the rest of its way. Outside a loop, and for whatever is worse than INFO,
+    they are written at once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record))
+            if record.levelno > logging.INFO:
+                self.flush()
+            elif len(self._lines) == 1:
+                self._flush_soon()
+        except Exception:
+            self.handleError(record)
+
+    def _flush_soon(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+        else:
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            if self._lines:
+                lines, self._lines = self._lines, []
+                self.stream.write("\n".join([*lines, ""]))
+            super().flush()
+
+
 def write_log(
     log_format: str, level: str, secrets: Iterable[str], stream: TextIO | None = None
 ) -> None:
@@ -123,7 +169,7 @@ def write_log(
     _tell_no_more_than_is_written()
     redact = Redaction.of(secrets)
     lines = JsonLines(redact) if log_format == "json" else TextLines(redact)
-    output = logging.StreamHandler(stream or sys.stderr)
+    output = LinesOfATurn(stream or sys.stderr)
     output.setFormatter(lines)
     logging.basicConfig(level=level.upper(), handlers=[output], force=True)
     for name in QUIET_LOGGERS:

@@ -19,7 +19,8 @@ from pepeunit.adapters.embedded.installation import Installation
 from pepeunit.domain.access.tokens import BackendClaims
 from pepeunit.domain.errors import Invalid, Topic, Unavailable
 from pepeunit.entrypoints.container import UseCases
-from pepeunit.entrypoints.lifespan import calm_collector, http, tasks
+from pepeunit.entrypoints.lifespan import http, tasks
+from pepeunit.entrypoints.memory import settled_memory, spare_memory
 from pepeunit.entrypoints.parts import load_settings, use_cases
 from pepeunit.entrypoints.pipeline.inbox import Inbox
 from pepeunit.entrypoints.pipeline.limits import InboxLimits
@@ -59,7 +60,7 @@ async def pipelining(
         raise Invalid(missing, Topic.PLATFORM)
     for warning in warnings:
         log.warning("%s", warning)
-    calm_collector()
+    spare_memory()
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(use_cases(settings, facts, installation))
         ingest = use.ingest()
@@ -78,6 +79,7 @@ async def pipelining(
         if port is not None:
             runner = monitoring_runner(use, settings, facts, inbox)
             await stack.enter_async_context(http(runner, settings.site.http_host, port))
+        stack.enter_context(settled_memory())
         yield broker.address
 
 

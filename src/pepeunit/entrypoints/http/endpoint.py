@@ -91,8 +91,11 @@ class Endpoint:
         if route.reads_token:
             agent = await self.authenticate(presented_token(request.headers))
         parts = await self._decode(request, agent)
-        async with self._spooled(request, agent) as spooled:
-            answer = await self._answer(request, agent, parts | spooled)
+        if route.is_spooled:
+            async with self._spooled(request, agent) as file:
+                answer = await self._answer(request, agent, parts | {"file": file})
+        else:
+            answer = await self._answer(request, agent, parts)
         return self._respond(request, answer)
 
     async def _answer(self, request: web.Request, agent: Agent, parts: dict[str, Any]) -> Any:
@@ -106,16 +109,11 @@ class Endpoint:
                 return await answer_of(answer) if isinstance(answer, Pieces) else answer
 
     @asynccontextmanager
-    async def _spooled(
-        self, request: web.Request, agent: Agent
-    ) -> AsyncIterator[dict[str, SpooledUpload]]:
-        route = self.route
-        if not route.is_spooled or route.file_part is None:
-            yield {}
-            return
-        bytes_max = route.body_bytes_max or self.site.limits.spooled_bytes_max
-        async with self.spool.take(request, agent, route.file_part, bytes_max) as file:
-            yield {"file": SpooledUpload(file)}
+    async def _spooled(self, request: web.Request, agent: Agent) -> AsyncIterator[SpooledUpload]:
+        bytes_max = self.route.body_bytes_max or self.site.limits.spooled_bytes_max
+        part = self.route.file_part or ""
+        async with self.spool.take(request, agent, part, bytes_max) as file:
+            yield SpooledUpload(file)
 
     def _act(self, agent: Agent, address: str, uuid: object) -> AbstractAsyncContextManager[object]:
         """Nothing is told of looks, except of an administrator's at private things."""

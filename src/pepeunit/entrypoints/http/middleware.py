@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from aiohttp import web
 from attrs import frozen
+from multidict import istr
 
 from pepeunit.codecs.rest.json_text import dump
 from pepeunit.codecs.rest.refusals import (
@@ -37,13 +38,14 @@ Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PREFLIGHT_SECONDS: Final = 600
 HEADERS: Final = {
-    "Server": "pepeunit",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    istr("Server"): "pepeunit",
+    istr("Cache-Control"): "no-store",
+    istr("X-Content-Type-Options"): "nosniff",
+    istr("X-Frame-Options"): "DENY",
+    istr("Referrer-Policy"): "no-referrer",
+    istr("Content-Security-Policy"): "default-src 'none'; frame-ancestors 'none'",
 }
+"""Their names as the library keeps them: other texts are folded anew for every answer."""
 SECURE_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 
