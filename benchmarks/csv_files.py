@@ -7,7 +7,6 @@ process, so its work counts too. Rows are counted in the store.
 from __future__ import annotations
 
 import asyncio
-import gc
 import platform
 import resource
 import sys
@@ -53,7 +52,7 @@ from pepeunit.domain.users.user import User, UserRole, UserStatus
 from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.pipes import PipeDoor
 from pepeunit.entrypoints.http.site import HttpLimits, Site
-from pepeunit.entrypoints.lifespan import GC_THRESHOLDS
+from pepeunit.entrypoints.memory import spare_memory
 from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.ports.paging import Slice
 from pepeunit.ports.series_reader import SeriesQuery
@@ -165,9 +164,6 @@ async def measure(rows: int, folder: Path) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/pepeunit/api/v1/unit_nodes"
     timeout = aiohttp.ClientTimeout(total=None)
-    gc.collect()
-    gc.freeze()  # as the service does once it is up
-    gc.set_threshold(*GC_THRESHOLDS)
     print(f"{platform.python_implementation()} {platform.python_version()}, {rows} rows")
     async with aiohttp.ClientSession(timeout=timeout) as session:
         with TemporaryFile() as file:
@@ -218,6 +214,7 @@ def tell(what: str, rows: int, times: tuple[float, float], size: str, before: fl
 
 
 async def main() -> None:
+    spare_memory()  # as the service does
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     with TemporaryDirectory() as folder:
         await measure(rows, Path(folder))
