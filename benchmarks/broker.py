@@ -81,6 +81,7 @@ async def reading(
     parts = IngestParts(
         database=PipeTable(NODES, KEPT_A_DAY),  # type: ignore[arg-type]
         journal=journal,
+        journal_id=uuid4(),
         checkpoint=checkpoint,
         codec=records,
         series_writer=watched,

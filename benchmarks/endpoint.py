@@ -104,6 +104,7 @@ async def platform_consumer(grounds: Grounds, folder: Path):
     parts = IngestParts(
         database=database,
         journal=journal,
+        journal_id=uuid4(),
         checkpoint=MemoryCheckpoint(),
         codec=records,
         series_writer=series,

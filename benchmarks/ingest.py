@@ -40,6 +40,7 @@ from pepeunit.adapters.embedded.journal import FileJournal
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.leases import MemoryLeases
 from pepeunit.adapters.memory.logs import MemoryLogs
+from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.codecs import records
 from pepeunit.codecs.mqtt import encode as e
 from pepeunit.codecs.mqtt import packets as p
@@ -190,10 +191,11 @@ async def served(
     parts = IngestParts(
         database=PipeTable(nodes, config),  # type: ignore[arg-type]
         journal=journal,
+        journal_id=uuid4(),
         checkpoint=checkpoint,
         codec=records,
         series_writer=watched,
-        series_admin=ClickHouseSeriesAdmin(store) if store else watched,  # type: ignore[arg-type]
+        series_admin=ClickHouseSeriesAdmin(store) if store else MemorySeries(),
         logs=MemoryLogs(),
         clock=clock,
         new_uuid=uuid4,

@@ -17,7 +17,13 @@ from pepeunit.codecs.records import (
     unpack_record,
     unpack_tables,
 )
-from pepeunit.domain.messaging.record import ControlRecord, LogRecord, Record, SampleRecord
+from pepeunit.domain.messaging.record import (
+    ControlRecord,
+    LogRecord,
+    NumbersRecord,
+    Record,
+    SampleRecord,
+)
 from pepeunit.domain.pipes.memory import MemoryDump
 
 A, B = UUID(int=1), UUID(int=2**127)
@@ -34,7 +40,10 @@ CONTROL = st.builds(
 LOGS = st.builds(LogRecord, st.lists(st.tuples(st.uuids(), st.text(), st.text(), COUNTS, COUNTS)))
 
 
-@given(st.one_of(SAMPLES, CONTROL, LOGS))
+NUMBERS = st.builds(NumbersRecord, st.lists(st.tuples(st.uuids(), COUNTS, COUNTS, COUNTS)))
+
+
+@given(st.one_of(SAMPLES, CONTROL, LOGS, NUMBERS))
 def test_a_record_comes_back_as_it_was(record: Record) -> None:
     assert unpack_record(pack_record(record)) == record
 

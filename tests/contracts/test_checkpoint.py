@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from pepeunit.adapters.embedded.checkpoint import SqliteCheckpoint
+from pepeunit.adapters.embedded.checkpoint import SqliteCheckpoint, copy_checkpoint
 from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.domain.errors import Unavailable
 from pepeunit.ports.checkpoint import Checkpoint, Commit, Quarantined, SpoolEntry
@@ -81,6 +81,44 @@ async def test_a_commit_replaces_what_it_names_and_forgets_what_is_gone(opened: 
     assert saved.position == 5
     assert list(saved.settings) == [(A, None, 1, 0, 9)]
     assert saved.memories == {A: b"2"}
+
+
+async def test_a_commit_says_whose_it_is_or_that_nobody_knows(opened: Opened) -> None:
+    checkpoint, reopen = opened
+    assert (await checkpoint.load()).journal is None
+    await checkpoint.commit(Commit(10, journal=A))
+    assert (await (await reopen(checkpoint)).load()).journal == A
+    checkpoint = await reopen(checkpoint)
+    await checkpoint.commit(Commit(20))
+    assert (await checkpoint.load()).journal is None
+
+
+async def test_a_copy_is_nobodys(tmp_path: Path) -> None:
+    checkpoint = await SqliteCheckpoint.open(tmp_path / "first")
+    await checkpoint.commit(Commit(10, settings=[(A, "{}", 1, 0, 7)], journal=A))
+    assert copy_checkpoint(tmp_path / "first", tmp_path / "second")
+    assert not copy_checkpoint(tmp_path / "third", tmp_path / "fourth")
+    assert (await checkpoint.load()).journal == A
+    await checkpoint.close()
+    copy = await SqliteCheckpoint.open(tmp_path / "second")
+    saved = await copy.load()
+    assert (saved.position, list(saved.settings), saved.journal) == (10, [(A, "{}", 1, 0, 7)], None)
+    await copy.close()
+
+
+async def test_a_file_of_the_form_before_is_read_and_is_nobodys(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.sqlite"
+    checkpoint = await SqliteCheckpoint.open(path)
+    await checkpoint.commit(Commit(10, journal=A))
+    for statement in ("ALTER TABLE position DROP COLUMN journal", "PRAGMA user_version = 1"):
+        await checkpoint._run(lambda connection, text=statement: connection.execute(text))
+    await checkpoint.close()
+    checkpoint = await SqliteCheckpoint.open(path)
+    saved = await checkpoint.load()
+    assert (saved.position, saved.journal) == (10, None)
+    await checkpoint.commit(Commit(20, journal=B))
+    assert (await checkpoint.load()).journal == B
+    await checkpoint.close()
 
 
 async def test_spooled_rows_stay_until_they_are_dropped(opened: Opened) -> None:

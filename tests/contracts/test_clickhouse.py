@@ -7,13 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from pepeunit.adapters.clickhouse.connections import Address, ClickHouse, insert, open_client
+from pepeunit.adapters.clickhouse.connections import (
+    STREAMS_MAX,
+    Address,
+    ClickHouse,
+    insert,
+    open_client,
+)
 from pepeunit.adapters.clickhouse.migrations import SCHEMA_TABLE, migrate, steps
 from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.ports.series_writer import SeriesBatch
@@ -244,6 +251,26 @@ async def test_a_wrong_password_is_not_repeated(server: ClickHouseServer) -> Non
     with pytest.raises(Unavailable) as caught:
         await ClickHouse.open(Address.of(url))
     assert str(caught.value) == "ClickHouse: refused with code 516"
+
+
+async def test_a_stream_waits_no_longer_than_told_and_a_copy_not_at_all(
+    clickhouse_folder: Path,
+) -> None:
+    store = await ClickHouse.open(Address(clickhouse_folder))
+    store.stream_wait_seconds_max = 0.1
+    numbers = "SELECT number FROM numbers(100000)"
+    async with AsyncExitStack() as stack:
+        for _ in range(STREAMS_MAX):
+            blocks: Any = store.stream(numbers, {})
+            stack.push_async_callback(blocks.aclose)
+            assert await anext(blocks)
+        async with asyncio.timeout(10):
+            with pytest.raises(Unavailable):
+                await anext(aiter(store.stream(numbers, {})))
+            assert await store.apart(lambda client: client.command("SELECT 1")) == 1
+    async with asyncio.timeout(10):
+        assert await anext(aiter(store.stream(numbers, {})))
+    await store.close()
 
 
 async def test_reading_does_not_wait_for_a_slow_insert(

@@ -71,6 +71,22 @@ async def test_every_way_to_change_a_pipe_is_a_change(database: Database) -> Non
     assert await changes(database, before) == [(node.uuid, TEN, generation, 7)]
 
 
+async def test_the_newest_version_of_units_is_that_of_their_last_change(database: Database) -> None:
+    first, second = await a_piped_node(database), await a_piped_node(database)
+    bare = await a_piped_node(database, is_data_pipe_active=False, data_pipe_yml=None)
+    async with database.begin() as tx:
+        await tx.pipes.renew(first.uuid)
+    async with database.read() as rows:
+        settings = [await rows.pipes.setting(node.uuid) for node in (first, second)]
+        older, newer = sorted(setting.version for setting in settings if setting is not None)
+        assert settings[0] is not None and settings[0].version == newer
+        assert await rows.pipes.newest([first.unit_uuid]) == newer
+        assert await rows.pipes.newest([second.unit_uuid, bare.unit_uuid]) == older
+        assert await rows.pipes.newest([second.unit_uuid, first.unit_uuid]) == newer
+        assert await rows.pipes.newest([bare.unit_uuid]) == 0
+        assert await rows.pipes.newest([]) == 0
+
+
 async def test_what_is_no_change_of_a_pipe_has_no_version(database: Database) -> None:
     node = await a_piped_node(database)
     before = await newest(database)

@@ -465,6 +465,28 @@ async def test_another_generation_hides_and_deleting_frees(series: SeriesStore) 
         assert (await series.reader.find(asked(other, policy, generation=1))).count == 1
 
 
+async def test_every_series_tells_how_far_its_rows_are_numbered(series: SeriesStore) -> None:
+    node, other = new_node(), new_node()
+    assert not {key for key in await series.admin.numbers() if key[0] in (node, other)}
+    await series.writer.write(
+        SeriesBatch(
+            token(),
+            [record(node, seq) for seq in (1, 2, 1500)] + [record(node, 7, generation=2)],
+            [entry(node, seq) for seq in (3, 4)] + [entry(other, 9)],
+            [aggregate(other)],
+        )
+    )
+
+    async def found(before_ms: int | None = None) -> dict[Any, Any]:
+        numbers = await series.admin.numbers(before_ms)
+        return {key: numbers[key] for key in numbers if key[0] in (node, other)}
+
+    assert await found() == {(node, 1): (1500, 4), (node, 2): (7, 0), (other, 1): (0, 9)}
+    early = {key: value for key, value in (await found(NOW + 4)).items() if any(value)}
+    assert early == {(node, 1): (2, 3)}
+    assert await found(2**62) == await found()
+
+
 async def test_hundreds_of_series_are_deleted_at_once(series: SeriesStore) -> None:
     nodes = [new_node() for _ in range(450)]
     await series.writer.write(SeriesBatch(token(), [record(node, 1) for node in nodes]))

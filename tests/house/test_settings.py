@@ -133,6 +133,7 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
     ("PU_HTTP_BODY_BYTES_MAX", "requests.http_body_bytes_max", 50 * 2**20, "2048", 2048, "1"),
     ("PU_CSV_BYTES_MAX", "requests.csv_bytes_max", 2**26, "2048", 2048, "1"),
     ("PU_MAX_PAGINATION_SIZE", "requests.max_pagination_size", 500, "5", 5, "0"),
+    ("PU_TURN_SECONDS_MAX", "requests.turn_seconds_max", 30, "5", 5, "0"),
     ("PU_UNLIMITED_LISTS_MAX", "requests.unlimited_lists_max", 8, "5", 5, "0"),
     ("PU_GRAPHQL_TOKENS_MAX", "graphql.tokens_max", 5000, "100", 100, "99"),
     ("PU_GRAPHQL_DEPTH_MAX", "graphql.depth_max", 20, "5", 5, "51"),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from pepeunit.adapters.clickhouse.connections import Address, ClickHouse
 from pepeunit.adapters.clickhouse.series_admin import ClickHouseSeriesAdmin
 from pepeunit.adapters.clickhouse.series_reader import ClickHouseSeriesReader
 from pepeunit.adapters.clickhouse.series_writer import ClickHouseSeriesWriter
-from pepeunit.adapters.embedded.checkpoint import SqliteCheckpoint
+from pepeunit.adapters.embedded.checkpoint import SqliteCheckpoint, copy_checkpoint
 from pepeunit.adapters.embedded.journal import FileJournal
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.domain.errors import Unavailable
 from pepeunit.ports.series_reader import SeriesQuery
 from pepeunit.ports.series_writer import SeriesBatch
-from tests.usecases.samples.site import LAST_VALUE, RECORDS, SUMS, Site
+from tests.usecases.samples.site import LAST_VALUE, QUICK, RECORDS, SUMS, Site, until
 
 
 class ClickHouseSeries:
@@ -30,6 +32,7 @@ class ClickHouseSeries:
         self.admin = ClickHouseSeriesAdmin(store)
         self.is_down = False
         self.known, self.delete = self.admin.known, self.admin.delete
+        self.numbers = self.admin.numbers
 
     async def write(self, batch: SeriesBatch) -> None:
         if self.is_down:
@@ -123,3 +126,51 @@ async def test_a_purge_empties_the_series_and_what_was_on_its_way(
         await tenure._sweep.delete_orphans()
         known = {node for node, generation in await series.known() if generation == 1}
         assert site.nodes["records"] not in known
+
+
+@pytest.mark.parametrize("loss", ["checkpoint", "journal", "segments", "both", "later rows"])
+async def test_no_row_that_clickhouse_has_is_replaced_when_what_numbers_it_is_lost(
+    store: ClickHouse, tmp_path: Path, loss: str
+) -> None:
+    folder, copy = tmp_path / "data", tmp_path / "copy"
+    folder.mkdir()
+    site = Site(series=ClickHouseSeries(store))
+    await site.furnish(records=RECORDS)
+    async with process(site, folder):
+        await site.send("records", "a", "b")
+        await site.stored()
+        assert await site.stop()
+    site.limits = evolve(QUICK, checkpoint_seconds_min=3600.0)
+    async with process(site, folder):
+        site.clock.at(1)
+        await site.send("records", "c")
+        await site.stored()
+        checkpointer = site.ingest.tenure.checkpointer  # type: ignore[union-attr]
+        await until(lambda: checkpointer.due_at not in (None, 0.0))
+        if loss == "later rows":
+            shutil.copytree(folder / "journal", copy / "journal")
+            assert copy_checkpoint(folder / "checkpoint.sqlite", copy / "checkpoint.sqlite")
+        site.clock.at(2)
+        await site.send("records", "d", "e")
+        await site.stored()
+    site.limits = QUICK
+    if loss == "later rows":  # a copy that was made while the platform ran
+        folder = copy
+    if loss in ("checkpoint", "both"):
+        for file in folder.glob("checkpoint.sqlite*"):
+            file.unlink()
+    if loss in ("journal", "both"):
+        shutil.rmtree(folder / "journal")
+    if loss == "segments":
+        for file in (folder / "journal").glob("*.segment"):
+            file.unlink()
+    async with process(site, folder):
+        site.clock.at(3)
+        await site.send("records", "f")
+        await site.stored()
+    async with process(site, folder):
+        site.clock.at(4)
+        await site.send("records", "g")
+        await site.stored()
+        found = await rows(site, store, "records", "NRecords")
+        assert [row[2:4] for row in found] == list(enumerate("abcdefg", start=1))

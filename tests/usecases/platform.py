@@ -58,6 +58,7 @@ from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
+from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
 from pepeunit.usecases.pipes.export_series import ExportSeries
@@ -213,7 +214,8 @@ class Platform:
     def _wire_updates(self) -> None:
         database, clock = self.database, self.clock
         self.programs = Programs(self.mirrors, DEFAULT_TOPIC_SYMBOLS)
-        self.builder = Builder(clock, self.ids, self.default_pipe)
+        self.await_pipes = AwaitPipes(database, self.pipeline)
+        self.builder = Builder(clock, self.ids, self.default_pipe, self.await_pipes)
         self.drain = DrainOutbox(
             database, self.broker, clock, DOMAIN, SettleCommands(database, clock)
         )
@@ -298,6 +300,7 @@ class Platform:
         parts = IngestParts(
             database=database,
             journal=self.journal,
+            journal_id=UUID(int=1),
             checkpoint=MemoryCheckpoint(),
             codec=records,
             series_writer=self.series,

@@ -120,6 +120,31 @@ async def test_w26_what_ends_an_accounts_sessions_ends_its_api_tokens(
         assert await platform.list_api_tokens(owner) == []
 
 
+@pytest.mark.parametrize("end", ["password", "everywhere", "administrator", "block"])
+async def test_w26_a_session_that_ended_while_its_request_was_under_way_leaves_no_api_token(
+    platform: Platform, owner: Agent, admin: Agent, end: str
+) -> None:
+    first = await platform.authenticate(await platform.sign_in(ANONYMOUS, "owner", PASSWORD, HERE))
+    thief = await platform.authenticate(await platform.sign_in(ANONYMOUS, "owner", PASSWORD, HERE))
+    match end:
+        case "password":
+            await platform.edit_user(first, None, password="new-password-1")
+        case "everywhere":
+            await platform.sign_out_everywhere(first)
+        case "administrator":
+            await platform.sign_out_user(admin, uuid_of(owner))
+        case _:
+            await platform.block_user(admin, uuid_of(owner))
+    with pytest.raises(Unauthenticated):
+        await platform.create_api_token(thief, ApiTokenSettings("kept", OWN))
+    with pytest.raises(Unauthenticated):
+        await platform.edit_user(thief, None, password="thiefs-password-1")
+    async with platform.database.read() as rows:
+        assert not await rows.api_tokens.of_user(uuid_of(owner))
+    if end == "password":
+        await platform.create_api_token(first, ApiTokenSettings("after", OWN))
+
+
 async def test_w26_a_new_login_name_keeps_api_tokens(platform: Platform, owner: Agent) -> None:
     text = await token_of(platform, owner)
     await platform.edit_user(owner, None, login="renamed")

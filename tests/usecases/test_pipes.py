@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -12,9 +13,11 @@ from attrs import evolve
 from pepeunit.codecs.pipe import dump_pipe_json
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.access.scope import Scope
+from pepeunit.domain.access.visibility import Visibility
 from pepeunit.domain.audit.entry import Deed
 from pepeunit.domain.errors import Invalid, NotFound, Topic
 from pepeunit.domain.ids import NodeId
+from pepeunit.domain.messaging.record import SampleRecord
 from pepeunit.domain.nodes.node import NodeType, PipeStatus
 from pepeunit.domain.pipes.config import DEFAULT_PIPE, PolicyType
 from pepeunit.domain.pipes.moments import to_ms
@@ -22,7 +25,10 @@ from pepeunit.domain.units.batch import Batch
 from pepeunit.ports.series_writer import SeriesBatch
 from pepeunit.ports.units import UnitQuery
 from pepeunit.usecases.nodes.edit_node import NodeChanges
+from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.pipes.backtest import BacktestPipe
+from pepeunit.usecases.units.create_unit import UnitSettings
+from pepeunit.usecases.units.edit_unit import UnitChanges
 from pepeunit.usecases.units.export_units import ExportUnits
 from pepeunit.usecases.units.import_units import ImportUnits
 from tests.doors.http.piping import LAST, aggregated, records, windowed
@@ -72,6 +78,7 @@ async def test_a_switch_changes_status_and_asks_the_pipeline(piping: Platform) -
     owner = await piping.user("owner")
     _, nodes = await nodes_of(piping, owner)
     uuid = nodes["temp/pepeunit"].uuid
+    piping.pipeline.versions.clear()
     off = await piping.edit_node(owner, uuid, NodeChanges(is_data_pipe_active=False))
     assert (off.data_pipe_status, off.data_pipe_yml) == ("Inactive", DEFAULT)
     on = await piping.edit_node(owner, uuid, NodeChanges(is_data_pipe_active=True))
@@ -124,13 +131,109 @@ async def test_changes_of_pipes_are_told_in_the_audit_log(piping: Platform) -> N
         assert (told.kind, told.uuid, told.deed) == ("UnitNode", uuid, Deed.CHANGED)
 
 
+async def versions_of(platform: Platform) -> int:
+    async with platform.database.read() as rows:
+        return max(setting.version for setting in await rows.pipes.changed(0))
+
+
+async def test_a_unit_is_made_once_the_pipes_of_its_nodes_rule(piping: Platform) -> None:
+    owner = await piping.user("owner")
+    await nodes_of(piping, owner)
+    assert piping.pipeline.versions == [await versions_of(piping)]
+
+
+class Witnessed(list[int]):
+    """Versions that were waited for, and how much the devices had been told by then."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.told: list[int] = []
+
+    def append(self, version: int) -> None:
+        self.told.append(len(self.platform.broker.published))
+        super().append(version)
+
+
+@pytest.mark.parametrize("way", ["followers", "one", "edit"])
+async def test_a_device_is_told_of_a_new_version_once_the_pipes_of_its_nodes_rule(
+    piping: Platform, way: str
+) -> None:
+    owner = await piping.user("owner")
+    repo = await piping.repo(owner)
+    names = ("one1", "two2", "six6") if way == "followers" else ("one1",)
+    first = piping.remote.branches["main"]
+    by_hand = {"repo_branch": "main", "repo_commit": first}
+    chosen = by_hand | {"is_auto_update_from_repo_unit": False} if way == "edit" else {}
+    units = [await piping.unit(owner, repo, name, **chosen) for name in names]
+    piping.broker.listening.update(units)
+    files = program({"output_topic": ["temp/pepeunit", "more/pepeunit"]})
+    commit = piping.remote.push(files, tag="v2")
+    before = len(piping.broker.published)
+    piping.pipeline.versions = witnessed = Witnessed(piping)
+    if way == "followers":
+        await piping.poll()
+    else:
+        row = await piping.repo_row(repo)
+        await piping.synchronise(row.repository_registry_uuid)
+        if way == "one":
+            await piping.update_unit(units[0])
+            await piping.drain()
+        else:
+            await piping.edit_unit(owner, units[0], UnitChanges(repo_commit=commit))
+    assert witnessed == [await versions_of(piping)]
+    assert witnessed.told == [before]
+    assert len(piping.broker.published) == before + len(units)
+
+
+async def test_the_first_sample_of_a_new_node_is_not_ignored(piping: Platform) -> None:
+    """With the pipeline itself: no look at the pipes is awaited but the one that was asked for."""
+    owner = await piping.user("owner")
+    repo = await piping.repo(owner)
+    builder = evolve(piping.builder, await_pipes=AwaitPipes(piping.database, piping.ingest))
+    create = evolve(piping.create_unit, builder=builder)
+    running = asyncio.create_task(piping.ingest.run())
+    assert await piping.ingest.ready()
+    for number in range(3):
+        settings = UnitSettings(
+            f"unit-{number}", Visibility.PUBLIC, is_auto_update_from_repo_unit=True
+        )
+        unit = await create(owner, repo, settings)
+        async with piping.database.read() as rows:
+            nodes = await rows.nodes.of_unit(unit.uuid)
+        (node,) = [one for one in nodes if one.topic_name == "temp/pepeunit"]
+        await piping.ingest.accept(SampleRecord(to_ms(piping.clock()), {node.uuid: [b"21"]}))
+    async with asyncio.timeout(5):
+        while piping.ingest.counters.accepted + piping.ingest.counters.ignored < 3:
+            await asyncio.sleep(0.005)
+    assert (piping.ingest.counters.accepted, piping.ingest.counters.ignored) == (3, 0)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_an_import_of_units_waits_once_for_all_their_pipes(piping: Platform) -> None:
+    owner = await piping.user("owner")
+    await nodes_of(piping, owner)
+    (draft,) = (await ExportUnits(piping.database)(owner, UnitQuery(Scope.of(owner)))).units
+    batch = Batch(tuple(evolve(draft, place=f"units[{n}]", name=f"copy-{n}") for n in range(20)))
+    imports = ImportUnits(
+        piping.database, piping.create_unit, piping.ids, piping.forms, piping.await_pipes
+    )
+    piping.pipeline.versions.clear()
+    await imports(owner, batch, dry_run=True)
+    assert piping.pipeline.versions == []
+    await imports(owner, batch, dry_run=False)
+    assert piping.pipeline.versions == [await versions_of(piping)]
+
+
 async def test_an_import_of_units_holds_configs_to_the_same_rules(piping: Platform) -> None:
     owner = await piping.user("owner")
     unit, nodes = await nodes_of(piping, owner)
     await piping.set_pipe(owner, nodes["temp/pepeunit"].uuid, json.dumps(records(3)).encode())
     batch = await ExportUnits(piping.database)(owner, UnitQuery(Scope.of(owner)))
     (draft,) = batch.units
-    imports = ImportUnits(piping.database, piping.create_unit, piping.ids, piping.forms)
+    imports = ImportUnits(
+        piping.database, piping.create_unit, piping.ids, piping.forms, piping.await_pipes
+    )
 
     def with_config(config: str) -> Batch:
         changed = [

@@ -35,6 +35,14 @@ async def test_w10_a_rotated_token_lasts_until_the_new_one_is_used(
     assert platform.broker.kicked == [unit]
 
 
+async def test_what_a_unit_takes_up_counts_for_its_creator(
+    platform: Platform, owner: Agent, unit: UnitId
+) -> None:
+    agent = await platform.authenticate(await platform.token_of(unit, owner))
+    assert agent.account == owner.account == owner.uuid
+    assert agent == Agent.unit(unit)
+
+
 async def test_w10_a_rotated_token_lasts_a_day_at_most(
     platform: Platform, owner: Agent, unit: UnitId
 ) -> None:

@@ -6,6 +6,7 @@
          | u32 length of every payload | payloads                    samples
     u8 2 | JSON rows                                                 control
     u8 3 | JSON rows                                                 logs
+    u8 4 | JSON rows                                                 numbers
 
 Rows in JSON are arrays whose first member is a uuid.
 """
@@ -21,12 +22,20 @@ from uuid import UUID
 
 import orjson
 
-from pepeunit.domain.messaging.record import ControlRecord, LogRecord, Record, SampleRecord
+from pepeunit.domain.messaging.record import (
+    ControlRecord,
+    LogRecord,
+    NumbersRecord,
+    Record,
+    SampleRecord,
+)
 from pepeunit.domain.pipes.memory import MemoryDump
 
 SAMPLES: Final = 1
 CONTROL: Final = 2
 LOGS: Final = 3
+NUMBERS: Final = 4
+_FORMS: Final = {ControlRecord: CONTROL, LogRecord: LOGS, NumbersRecord: NUMBERS}
 _HEAD: Final = struct.Struct("<BqI")
 _NODE: Final = struct.Struct("<16sI")
 _MEMORY: Final = json.JSONEncoder(separators=(",", ":"))
@@ -36,8 +45,7 @@ def pack_record(record: Record) -> bytes:
     """One journal record."""
     if isinstance(record, SampleRecord):
         return _packed_samples(record)
-    form = CONTROL if isinstance(record, ControlRecord) else LOGS
-    return bytes((form,)) + orjson.dumps(record.rows)
+    return bytes((_FORMS[type(record)],)) + orjson.dumps(record.rows)
 
 
 def _packed_samples(record: SampleRecord) -> bytes:
@@ -62,6 +70,8 @@ def unpack_record(packed: bytes) -> Record:
         return ControlRecord(_rows(orjson.loads(packed[1:])))
     if form == LOGS:
         return LogRecord(_rows(orjson.loads(packed[1:])))
+    if form == NUMBERS:
+        return NumbersRecord(_rows(orjson.loads(packed[1:])))
     raise ValueError(f"a journal record of unknown form {form}")
 
 

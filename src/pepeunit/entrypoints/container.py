@@ -138,6 +138,7 @@ class UseCases(PipeUseCases):
         create_unit=create_unit,
         new_uuid=PeopleUseCases.new_uuid,
         forms=PeopleUseCases.pipe_forms,
+        await_pipes=PeopleUseCases.await_pipes,
     )
     export_units = One(ExportUnits, database=PeopleUseCases.database)
     command_units = One(CommandUnits, database=PeopleUseCases.database, send_command=send_command)

@@ -147,6 +147,7 @@ def rest_runner(
         limits=HttpLimits(
             body_bytes_max=requests.http_body_bytes_max,
             spooled_bytes_max=requests.csv_bytes_max,
+            turn_seconds_max=requests.turn_seconds_max,
             page_rows_max=requests.max_pagination_size,
             unlimited_lists_max=requests.unlimited_lists_max,
         ),
@@ -191,6 +192,7 @@ def _graphql(use: UseCases, settings: Settings, site: Site, lists: UnlimitedList
         limits=GraphqlLimits(
             json_bytes_max=min(settings.requests.http_body_bytes_max, JSON_BYTES_MAX),
             file_bytes_max=settings.requests.csv_bytes_max,
+            turn_seconds_max=settings.requests.turn_seconds_max,
             page_rows_max=settings.requests.max_pagination_size,
             tokens_max=settings.graphql.tokens_max,
             depth_max=settings.graphql.depth_max,

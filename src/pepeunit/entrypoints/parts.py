@@ -189,9 +189,10 @@ async def use_cases(
         stack.callback(passwords.close)
         exchange = Exchange()
         seat = PostgresPipelineSeat(engine)
+        journal_id = _journal_id(installation)
         ports = {
             "database": PostgresDatabase(engine),
-            "leases": SeatedLeases(PostgresLeases(lease_engine), seat, _journal_id(installation)),
+            "leases": SeatedLeases(PostgresLeases(lease_engine), seat, journal_id),
             "pipeline_seat": seat,
             "series_writer": ClickHouseSeriesWriter(series),
             "series_reader": ClickHouseSeriesReader(series),
@@ -199,6 +200,7 @@ async def use_cases(
             "logs": ClickHouseLogs(series),
             "copy_series": partial(copy_series_out, series),
             "journal": journal,
+            "journal_id": journal_id,
             "checkpoint": checkpoint,
             "mirrors": mirrors,
             "archives": TreeArchives(mirrors),

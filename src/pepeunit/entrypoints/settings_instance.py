@@ -264,10 +264,7 @@ class PeopleSettings:
         "PU_QUOTA_UNITS_MAX", 0, whole(0), "Units a person may make; 0 is no limit."
     )
     quota_disk_mib: int = setting(
-        "PU_QUOTA_DISK_MAX",
-        0,
-        whole(0),
-        "Disk a person's registries may take, in MiB; 0 is no limit.",
+        "PU_QUOTA_DISK_MAX", 0, whole(0), "MiB a person's registries may take; 0 is no limit."
     )
 
 
@@ -277,12 +274,15 @@ class RequestSettings:
 
     http_body_bytes_max: int = setting(
         "PU_HTTP_BODY_BYTES_MAX",
-        52_428_800,
+        50 * 2**20,
         whole(1024),
         "The longest body of a request, in bytes.",
     )
     csv_bytes_max: int = setting(
         "PU_CSV_BYTES_MAX", 2**26, whole(1024), "The longest CSV of a node's data, in bytes."
+    )
+    turn_seconds_max: int = setting(
+        "PU_TURN_SECONDS_MAX", 30, whole(1), "Seconds an upload or an export waits for its turn."
     )
     max_pagination_size: int = setting(
         "PU_MAX_PAGINATION_SIZE", 500, whole(1), "The largest `limit` of a list."

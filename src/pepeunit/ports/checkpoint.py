@@ -44,6 +44,9 @@ class Saved:
     memories: Mapping[UUID, bytes] = field(factory=dict)
     spool: Sequence[SpoolEntry] = ()
     """In order, without their bodies."""
+    journal: UUID | None = None
+    """Whose records these rows were numbered by. None when there was no commit, when the last one
+    did not know yet, and in a copy: the stores may have rows that it does not know of."""
 
 
 @frozen
@@ -56,6 +59,7 @@ class Commit:
     gone: Collection[UUID] = ()
     """Nodes whose setting and memory are forgotten."""
     spooled: Sequence[tuple[SpoolEntry, bytes]] = ()
+    journal: UUID | None = None
 
 
 class Checkpoint(Protocol):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from pepeunit.domain.ids import NodeId
+from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.node import PipeStatus
 from pepeunit.domain.pipes.series import Series, Trim
 
@@ -38,6 +38,10 @@ class Pipes(Protocol):
     async def setting(self, node: NodeId) -> PipeSetting | None:
         """The node's setting as of now, with the version of its last change (0 when it never had
         a pipe); ``None`` without such a node."""
+        ...
+
+    async def newest(self, units: Collection[UnitId]) -> int:
+        """The version of the last change of any pipe of these units' nodes; 0 without one."""
         ...
 
     async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping, Set
 from typing import Protocol
 from uuid import UUID
 
@@ -12,6 +12,13 @@ class SeriesAdmin(Protocol):
 
     async def known(self) -> Set[tuple[UUID, int]]:
         """Every ``(node, generation)`` that has rows."""
+        ...
+
+    async def numbers(
+        self, before_ms: int | None = None
+    ) -> Mapping[tuple[UUID, int], tuple[int, int]]:
+        """The greatest number among the NRecords and the TimeWindow rows of every series, 0 where
+        it has none; of those created before a moment alone."""
         ...
 
     async def delete(self, series: Collection[tuple[UUID, int]]) -> None:

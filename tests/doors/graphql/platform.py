@@ -170,6 +170,7 @@ async def served(stored: Database | None = None, **environment: str) -> AsyncIte
         "series_reader": series,
         "series_admin": series,
         "journal": MemoryJournal(),
+        "journal_id": uuid4(),
         "checkpoint": MemoryCheckpoint(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),

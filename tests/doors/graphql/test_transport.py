@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -358,3 +360,33 @@ async def test_an_api_token_has_its_scope_here_too(gql: Gql) -> None:
         u={"login": "other"},
     )
     assert refused.startswith("403: 1: No Access: no API token may do this")
+
+
+async def test_w38_one_persons_uploads_leave_turns_for_others_and_wait_no_longer_than_told() -> (
+    None
+):
+    head = b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n'
+    content = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with served(PU_TURN_SECONDS_MAX="1") as gql:
+        await gql.sign_up("alice")
+        await gql.sign_up("bobby")
+        going_on = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield head
+            await going_on.wait()
+
+        def upload(who: str, data: Any) -> asyncio.Task[Any]:
+            return asyncio.create_task(gql.send(who=who, data=data, headers=content))
+
+        held = [upload("alice", slow()) for _ in range(2)]
+        whole = head + b"{}".ljust(70_000) + b"\r\n--x--\r\n"
+        async with asyncio.timeout(10):
+            while (refused := await upload("alice", whole)).status == 400:
+                pass
+            assert refused.json["errors"][0]["message"].endswith("you have 2 uploads under way")
+            assert not going_on.is_set()
+            assert (await upload("bobby", whole)).status == 400  # was read, and is no GraphQL
+            going_on.set()
+            await asyncio.wait(held)
+            assert (await upload("alice", whole)).status == 400

@@ -59,9 +59,9 @@ def set_clock(life: Any, seconds: float) -> None:
     life.platform.clock.now = EPOCH + timedelta(seconds=seconds)
 
 
-async def node_of(life: Any, unit: dict[str, Any], kind: str = "Output") -> str:
+async def node_of(life: Any, unit: dict[str, Any], kind: str = "Output", who: str = "alice") -> str:
     path = f"/unit_nodes?unit_uuid={unit['uuid']}&type={kind}"
-    return (await life.done("GET", path, "alice"))["unit_nodes"][0]["uuid"]
+    return (await life.done("GET", path, who))["unit_nodes"][0]["uuid"]
 
 
 async def set_config(life: Any, node: str, config: Any, who: str = "alice") -> Any:
@@ -70,12 +70,14 @@ async def set_config(life: Any, node: str, config: Any, who: str = "alice") -> A
     return await life.ask("POST", path, who, data=upload(text))
 
 
-async def piped(life: Any, config: Any, unit: dict[str, Any] | None = None) -> str:
+async def piped(
+    life: Any, config: Any, unit: dict[str, Any] | None = None, who: str = "alice"
+) -> str:
     """An output of alice's with an active pipe of this config."""
-    node = await node_of(life, unit or await life.device())
+    node = await node_of(life, unit or await life.device(), who=who)
     changes = {"is_data_pipe_active": True}
-    await life.done("PATCH", f"/unit_nodes/{node}", "alice", json=changes)
-    reply = await set_config(life, node, config)
+    await life.done("PATCH", f"/unit_nodes/{node}", who, json=changes)
+    reply = await set_config(life, node, config, who)
     assert reply.status == 204, reply.content
     return node
 

@@ -44,6 +44,7 @@ from pepeunit.entrypoints.http.users import UserDoor
 from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.usecases.access.authenticate import Authenticate
 from pepeunit.usecases.access.explain_access import ExplainAccess, ListAccess
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.audit.read_audit import ListAudit
 from pepeunit.usecases.audit.record_acts import RecordActs
 from pepeunit.usecases.audit.recording import RecordingDatabase
@@ -60,9 +61,10 @@ from pepeunit.usecases.nodes.set_input import SetInput
 from pepeunit.usecases.permissions.create_permission import CreatePermission
 from pepeunit.usecases.permissions.delete_permission import DeletePermission
 from pepeunit.usecases.permissions.list_permissions import ListPermissions
+from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.export_series import EXPORTS_MAX, ExportSeries
 from pepeunit.usecases.pipes.import_series import ImportSeries
 from pepeunit.usecases.pipes.purge import PurgeSeries
 from pepeunit.usecases.pipes.read_series import ReadSeries
@@ -167,6 +169,7 @@ class Platform:
     mirrors: WrittenMirrors = field(factory=WrittenMirrors)
     series: MemorySeries = field(factory=MemorySeries)
     pipeline: MemoryPipeline = field(factory=MemoryPipeline)
+    export_turns: Turns = field(factory=lambda: Turns("exports", EXPORTS_MAX))
     pipes_enabled: bool = True
     default_pipe: str | None = None
 
@@ -192,7 +195,8 @@ class Platform:
         fetch = FetchFirmware(self.firmware, keyring)
         announce = AnnounceFirmware(fetch, FACTS.api_url)
         programs = Programs(mirrors, SYMBOLS)
-        builder = Builder(clock, uuid4, self.default_pipe)
+        await_pipes = AwaitPipes(database, self.pipeline)
+        builder = Builder(clock, uuid4, self.default_pipe, await_pipes)
         drain = DrainOutbox(
             database, self.broker, clock, FACTS.domain, SettleCommands(database, clock)
         )
@@ -268,7 +272,7 @@ class Platform:
             set_config=SetPipeConfig(database, rules, self.pipeline, clock),
             get_config=GetPipeConfig(database, rules),
             read_data=ReadSeries(database, rules, series, clock),
-            export_data=ExportSeries(database, rules, series, clock),
+            export_data=ExportSeries(database, rules, series, clock, self.export_turns),
             import_data=ImportSeries(database, rules, series, series, self.pipeline, clock),
             purge_data=PurgeSeries(database, rules, self.pipeline),
             read_drops=ReadPipeDrops(database, rules, self.pipeline),
@@ -342,7 +346,13 @@ class Platform:
         create_unit = CreateUnit(database, rules, builder, vault, clock, uuid4, new_secret)
         send_command = SendCommand(database, programs, builder, update_unit, drain)
         bulk = BulkDoor(
-            ImportUnits(database, create_unit, uuid4, pipe_forms(PAYLOAD_BYTES_MAX)),
+            ImportUnits(
+                database,
+                create_unit,
+                uuid4,
+                pipe_forms(PAYLOAD_BYTES_MAX),
+                AwaitPipes(database, self.pipeline),
+            ),
             ExportUnits(database),
             CommandUnits(database, send_command),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import zipfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -22,6 +23,8 @@ from pepeunit.domain.pipes.rows import StoredRow
 from pepeunit.entrypoints.http.site import HttpLimits
 from pepeunit.ports.series_reader import SeriesQuery
 from pepeunit.ports.series_writer import SeriesBatch
+from pepeunit.usecases.access.turns import Turns
+from pepeunit.usecases.pipes.export_series import EXPORTS_MAX
 from tests.doors.http.conftest import Life, lived
 from tests.doors.http.piping import (
     EPOCH,
@@ -475,6 +478,48 @@ async def test_slow_strangers_do_not_keep_a_persons_file_waiting() -> None:
         await writer.wait_closed()
 
 
+async def piped_by_bert(life: Life) -> str:
+    registry = await life.registry("bert", name="other")
+    repo = await life.repo(registry["uuid"], "bert", name="others")
+    unit = await life.unit(repo["uuid"], "bert", name="berts")
+    return await piped(life, records(9), unit, "bert")
+
+
+def slow_upload(token: str, path: str) -> bytes:
+    """The beginning of a file that never ends."""
+    return (
+        f"POST {API}{path} HTTP/1.1\r\nHost: a\r\nX-Auth-Token: {token}\r\n"
+        "Content-Length: 999999\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+        'Content-Disposition: form-data; name="data"; filename="a"\r\n\r\nabc'
+    ).encode()
+
+
+async def test_w38_one_persons_uploads_leave_turns_for_others_and_wait_no_longer_than_told() -> (
+    None
+):
+    limited = evolve(SITE, limits=HttpLimits(turn_seconds_max=0.3))
+    async with lived(Platform(), limited) as life:
+        mine, theirs = await piped(life, records(9)), await piped_by_bert(life)
+        path = f"/unit_nodes/set_data_pipe_data_csv?uuid={mine}"
+        writers = []
+        for _ in range(4):
+            _, writer = await asyncio.open_connection("127.0.0.1", life.client.port)
+            writer.write(slow_upload(life.tokens["alice"], path))
+            await writer.drain()
+            writers.append(writer)
+        async with asyncio.timeout(5):
+            assert (await import_csv(life, theirs, ONE, "bert")).status == 204
+            reply = await import_csv(life, mine, ONE)
+            assert (reply.status, reply.headers["Retry-After"]) == (429, "5")
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(5):
+            while (await import_csv(life, mine, ONE)).status != 204:
+                await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "part", [b"no header\r\n\r\n", b"A: " + b"b" * 20_000 + b"\r\n\r\n", b"\r\nabc", b""]
 )
@@ -569,6 +614,37 @@ async def test_a_reader_that_hangs_up_ends_the_query() -> None:
         async with asyncio.timeout(10):
             while not series.is_closed:
                 await asyncio.sleep(0.01)
+
+
+async def test_one_persons_exports_leave_turns_for_others_and_wait_no_longer_than_told() -> None:
+    series = EndlessSeries()
+    series.wanted = 50_000_000
+    platform = Platform(series=series, export_turns=Turns("exports", EXPORTS_MAX, 0.3))
+    async with lived(platform) as life:
+        mine, theirs = await piped(life, records(9)), await piped_by_bert(life)
+
+        @asynccontextmanager
+        async def slow(node: str, who: str) -> AsyncIterator[int]:
+            url = (
+                f"http://127.0.0.1:{life.client.port}{API}/unit_nodes/get_data_pipe_data_csv/{node}"
+            )
+            headers = {"X-Auth-Token": life.tokens[who]}
+            async with life.client.session.get(url, headers=headers) as response:
+                yield response.status
+                response.close()
+
+        async with asyncio.timeout(60), slow(mine, "alice") as first:
+            assert first == 200
+            reply = await export(life, mine)
+            assert (reply.status, reply.headers["Retry-After"]) == (429, "5")
+            async with slow(theirs, "bert") as other:
+                assert other == 200
+                async with slow(mine, "alice") as second:
+                    assert second == 429
+        series.wanted = 10
+        async with asyncio.timeout(60):
+            while (await export(life, mine)).status != 200:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_reader_that_takes_nothing_does_not_hold_the_query() -> None:

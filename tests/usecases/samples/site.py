@@ -33,6 +33,7 @@ from tests.doubles.rows import Household, a_node
 
 EPOCH = datetime(2025, 3, 1, tzinfo=UTC)
 DEADLINE_SECONDS = 10.0
+JOURNAL_ID = UUID(int=1)
 QUICK = IngestLimits(
     flush_seconds=0.001,
     flush_seconds_min=0.0,
@@ -88,6 +89,7 @@ class Troubles:
     """What befalls a store's writes: each call takes the next of ``faults``, then all is well."""
 
     is_down: bool = False
+    is_away: bool = False
     faults: list[str] = field(factory=list)
     gate: asyncio.Event | None = None
     is_poison: Callable[[Row], bool] = lambda row: False
@@ -131,6 +133,7 @@ class IdentitySeries:
     time_windows: dict[tuple[UUID, int, int, int], Row] = field(factory=dict)
     aggregates: dict[tuple[UUID, int, int, int, str], Row] = field(factory=dict)
     written: int = 0
+    asked: int = 0
     tokens: set[str] = field(factory=set)
 
     async def write(self, batch: SeriesBatch) -> None:
@@ -158,6 +161,18 @@ class IdentitySeries:
 
     async def known(self) -> set[tuple[UUID, int]]:
         return {key[:2] for table in self.tables for key in table}
+
+    async def numbers(self, before_ms: int | None = None) -> Mapping[Any, tuple[int, int]]:
+        self.asked += 1
+        if self.troubles.is_away:
+            raise Unavailable("store", "down")
+        greatest: dict[Any, list[int]] = {}
+        for place, table in enumerate((self.n_records, self.time_windows)):
+            for row in table.values():
+                if before_ms is None or row[5] < before_ms:
+                    numbers = greatest.setdefault(row[:2], [0, 0])
+                    numbers[place] = max(numbers[place], row[2])
+        return {series: (seq, window_seq) for series, (seq, window_seq) in greatest.items()}
 
     async def delete(self, series: Collection[tuple[UUID, int]]) -> None:
         for table in self.tables:
@@ -212,6 +227,7 @@ class Site:
         parts = IngestParts(
             database=self.database,
             journal=self.journal,
+            journal_id=JOURNAL_ID,
             checkpoint=self.checkpoint,
             codec=records,
             series_writer=self.series,

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 READ_THREADS: Final = 2
 STREAMS_MAX: Final = 2
-"""Streams at a time; more wait for one to end."""
+"""Streams at a time; more wait for one to end, for STREAM_WAIT_SECONDS_MAX."""
+STREAM_WAIT_SECONDS_MAX: Final = 60.0
 CONNECT_SECONDS_MAX: Final = 5
 ANSWER_SECONDS_MAX: Final = 60
 STREAM_ROWS: Final = 4_096
@@ -119,6 +120,7 @@ class ClickHouse:
     down, and comes back by itself."""
 
     address: Address
+    stream_wait_seconds_max: float = STREAM_WAIT_SECONDS_MAX
     _local: threading.local = field(factory=threading.local, init=False)
     _clients: list[Any] = field(factory=list, init=False)
     _writer: ThreadPoolExecutor = field(
@@ -128,6 +130,7 @@ class ClickHouse:
         factory=lambda: ThreadPoolExecutor(READ_THREADS, "clickhouse-read"), init=False
     )
     _streams: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(STREAMS_MAX), init=False)
+    _apart: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     @classmethod
     async def open(cls, address: Address) -> Self:
@@ -189,7 +192,8 @@ class ClickHouse:
         return await answer
 
     async def apart(self, work: Callable[[Any], T]) -> T:
-        """Run ``work`` in a thread with a client of its own: it may take long."""
+        """Run ``work`` in a thread with a client of its own, one at a time: it may take long, and
+        neither waits for a stream nor keeps one waiting. For whoever holds the machine."""
 
         def call() -> T:
             with border():
@@ -199,15 +203,28 @@ class ClickHouse:
                 finally:
                     client.close()
 
-        async with self._streams:
+        async with self._apart:
             return await asyncio.to_thread(call)
+
+    @asynccontextmanager
+    async def _stream_turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.stream_wait_seconds_max):
+                await self._streams.acquire()
+        except TimeoutError:
+            raise Unavailable(DEPENDENCY, f"{STREAMS_MAX} streams are under way") from None
+        try:
+            yield
+        finally:
+            self._streams.release()
 
     async def stream(
         self, statement: str, parameters: Mapping[str, Any]
     ) -> AsyncIterator[Sequence[Sequence[Any]]]:
-        """The rows in blocks, all from the moment the statement began."""
+        """The rows in blocks, all from the moment the statement began. Raises ``Unavailable``
+        while too many others run."""
         loop = asyncio.get_running_loop()
-        async with self._streams:
+        async with self._stream_turn():
             thread = ThreadPoolExecutor(1, "clickhouse-stream")
             reading = _Stream(self.address, statement, parameters)
             try:

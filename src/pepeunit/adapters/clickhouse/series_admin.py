@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, Final
 from uuid import UUID
 
 from attrs import frozen
 
 from pepeunit.adapters.clickhouse.connections import ClickHouse
-from pepeunit.adapters.clickhouse.tables import SERIES_TABLES
+from pepeunit.adapters.clickhouse.series_reader import moment
+from pepeunit.adapters.clickhouse.tables import N_LAST_ENTRY, SERIES_TABLES, WINDOW_ENTRY
 
 DELETE_SERIES_MAX: Final = 200
 """Series named in one statement."""
@@ -29,6 +30,31 @@ class ClickHouseSeriesAdmin:
 
         def work(client: Any) -> Set[tuple[UUID, int]]:
             return set(map(tuple, client.query(tables).result_rows))
+
+        return await self.store.read(work)
+
+    async def numbers(
+        self, before_ms: int | None = None
+    ) -> Mapping[tuple[UUID, int], tuple[int, int]]:
+        condition, values = "", {}
+        if before_ms is not None:
+            condition = "WHERE create_datetime < fromUnixTimestamp64Milli({before:Int64}, 'UTC')"
+            values["before"] = moment(before_ms)
+        sources = " UNION ALL ".join(
+            f"SELECT unit_node_uuid, generation, {columns} FROM {table.name} {condition}"
+            for table, columns in (
+                (N_LAST_ENTRY, "seq AS record, 0 AS windowed"),
+                (WINDOW_ENTRY, "0 AS record, seq AS windowed"),
+            )
+        )
+        statement = (
+            "SELECT unit_node_uuid, generation, max(record), max(windowed) "
+            f"FROM ({sources}) GROUP BY unit_node_uuid, generation"  # values are bound
+        )
+
+        def work(client: Any) -> Mapping[tuple[UUID, int], tuple[int, int]]:
+            rows = client.query(statement, parameters=values).result_rows
+            return {(node, generation): (seq, window) for node, generation, seq, window in rows}
 
         return await self.store.read(work)
 

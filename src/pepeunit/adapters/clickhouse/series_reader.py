@@ -54,7 +54,7 @@ class _Selection:
         return f"FROM {self.source} WHERE {' AND '.join(self.conditions)}"
 
 
-def _moment(ms: int) -> int:
+def moment(ms: int) -> int:
     """Every stored time lies inside these bounds, and the store's times overflow beyond."""
     return min(max(ms, -1), TIME_MS_MAX + 1)
 
@@ -81,7 +81,7 @@ def _ring(query: SeriesQuery) -> _Selection:
             newest_first = f"arrayReverseSort(groupArrayIf(seq, {old}))"
             floors.append(f"{newest_first}[{{{count}:UInt32}} + 1]")
             kept.append(f"NOT ({old} AND seq <= tupleElement(floors, {number}))")
-            selection.values |= {at: _moment(trim.at_ms), count: min(trim.count, RING_SLOTS)}
+            selection.values |= {at: moment(trim.at_ms), count: min(trim.count, RING_SLOTS)}
         hidden = f"SELECT tuple({', '.join(floors)}) FROM n_last_entry FINAL WHERE {_SERIES}"
         source = f"WITH ({hidden}) AS floors SELECT *"
         series = " AND ".join((_SERIES, *kept))
@@ -98,7 +98,7 @@ def _selection(query: SeriesQuery) -> _Selection:
         selection = _ring(query)
     elif query.policy == "TimeWindow":
         selection = _Selection("window_entry FINAL", [_SERIES])
-        selection.where(f"expiration_datetime > {_time('now')}", now=_moment(query.now_ms))
+        selection.where(f"expiration_datetime > {_time('now')}", now=moment(query.now_ms))
     else:
         selection = _Selection("aggregation_entry FINAL", [_SERIES])
         _narrow_aggregates(selection, query)
@@ -110,7 +110,7 @@ def _selection(query: SeriesQuery) -> _Selection:
     bounds = {">=": query.created_from_ms, "<=": query.created_to_ms}
     for (sign, bound), name in zip(bounds.items(), ("created_from", "created_to"), strict=True):
         if bound is not None:
-            selection.where(f"create_datetime {sign} {_time(name)}", **{name: _moment(bound)})
+            selection.where(f"create_datetime {sign} {_time(name)}", **{name: moment(bound)})
     return selection
 
 
@@ -125,11 +125,11 @@ def _narrow_aggregates(selection: _Selection, query: SeriesQuery) -> None:
     if query.window_end_from_ms is not None:
         selection.where(
             f"end_window_datetime >= {_time('end_from')}",
-            end_from=_moment(query.window_end_from_ms),
+            end_from=moment(query.window_end_from_ms),
         )
     if query.window_end_to_ms is not None:
         selection.where(
-            f"end_window_datetime <= {_time('end_to')}", end_to=_moment(query.window_end_to_ms)
+            f"end_window_datetime <= {_time('end_to')}", end_to=moment(query.window_end_to_ms)
         )
 
 

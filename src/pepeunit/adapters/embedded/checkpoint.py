@@ -17,11 +17,13 @@ from pepeunit.ports.checkpoint import Commit, Quarantined, Saved, SpoolEntry
 
 DEPENDENCY: Final = "checkpoint"
 QUARANTINED_MAX: Final = 10_000
-FORM: Final = 1
+FORM: Final = 2
 """Of the file; another one is refused."""
 
 _TABLES: Final = """
-CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL);
+CREATE TABLE position (
+    id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, journal BLOB
+);
 CREATE TABLE settings (
     node BLOB PRIMARY KEY, config TEXT, generation INTEGER NOT NULL, seq INTEGER NOT NULL,
     version INTEGER NOT NULL
@@ -133,12 +135,19 @@ class SqliteCheckpoint:
 
 
 def copy_checkpoint(path: Path, copy: Path) -> bool:
-    """A consistent copy, also while the platform writes; False when there is nothing to copy."""
+    """A consistent copy, also while the platform writes; False when there is nothing to copy.
+
+    It belongs to no journal: who begins with it asks the stores how far they have got.
+    """
     if not path.exists():
         return False
     source, target = sqlite3.connect(path), sqlite3.connect(copy)
     try:
         source.backup(target)
+        if target.execute("PRAGMA user_version").fetchone()[0] == FORM:
+            # the stores go on meanwhile, and so does the journal
+            with target:
+                target.execute("UPDATE position SET journal = NULL")
     finally:
         source.close()
         target.close()
@@ -155,6 +164,9 @@ def _connected(path: Path) -> sqlite3.Connection:
         form = connection.execute("PRAGMA user_version").fetchone()[0]
         if form == 0:
             connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORM}; COMMIT;")
+        elif form == 1:
+            steps = f"ALTER TABLE position ADD COLUMN journal BLOB; PRAGMA user_version = {FORM};"
+            connection.executescript(f"BEGIN; {steps} COMMIT;")
         elif form != FORM:
             raise Unavailable(DEPENDENCY, f"{path} is of another version")
     except BaseException:
@@ -164,24 +176,29 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _load(connection: sqlite3.Connection) -> Saved:
-    position = connection.execute("SELECT position FROM position").fetchone()
+    found = connection.execute("SELECT position, journal FROM position").fetchone()
+    position, journal = found or (0, None)
     settings = connection.execute("SELECT node, config, generation, seq, version FROM settings")
     memories = connection.execute("SELECT node, body FROM memories")
     spool = connection.execute(
         "SELECT number, lane, row_count, length(body) FROM spool ORDER BY number"
     )
     return Saved(
-        position[0] if position else 0,
+        position,
         [(UUID(bytes=node), *rest) for node, *rest in settings],
         {UUID(bytes=node): bytes(body) for node, body in memories},
         [SpoolEntry(*row) for row in spool],
+        UUID(bytes=journal) if journal else None,
     )
 
 
 def _commit(connection: sqlite3.Connection, change: Commit) -> None:
     # one row after the other: tens of thousands of nodes are not copied into lists first
     with connection:
-        connection.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (change.position,))
+        journal = change.journal and change.journal.bytes
+        connection.execute(
+            "INSERT OR REPLACE INTO position VALUES (1, ?, ?)", (change.position, journal)
+        )
         for table in ("settings", "memories"):
             connection.executemany(
                 f"DELETE FROM {table} WHERE node = ?",  # noqa: S608  two known names

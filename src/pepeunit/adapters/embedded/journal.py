@@ -89,14 +89,16 @@ class FileJournal:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         released = _read_checkpoint(directory / CHECKPOINT)
         starts = segments.segment_starts(directory)
+        # records behind the checkpoint were taken away: positions must not be given twice, and
+        # who goes on at the checkpoint is told that it is not where the journal goes on
+        beyond = released + 1 if released else 0
         if not starts:
-            return cls(directory, limits, [], None, released, released)
+            return cls(directory, limits, [], None, beyond, beyond)
         descriptor, size = segments.open_segment(directory, starts[-1])
         end = starts[-1] + size
         if end < released:
-            # the files behind the checkpoint were taken away: positions must not be given twice
             os.close(descriptor)
-            return cls(directory, limits, starts, None, released, released)
+            return cls(directory, limits, starts, None, beyond, beyond)
         return cls(directory, limits, starts, descriptor, end, max(released, starts[0]))
 
     @property

@@ -23,14 +23,16 @@ class MemoryCheckpoint:
     _settings: dict[UUID, ControlRow] = field(init=False, factory=dict)
     _memories: dict[UUID, bytes] = field(init=False, factory=dict)
     _spool: dict[int, tuple[SpoolEntry, bytes]] = field(init=False, factory=dict)
+    _journal: UUID | None = field(init=False, default=None)
     _quarantined: list[Quarantined] = field(init=False, factory=list)
 
     async def load(self) -> Saved:
         entries = [entry for _, (entry, _) in sorted(self._spool.items())]
-        return Saved(self._position, list(self._settings.values()), dict(self._memories), entries)
+        settings, memories = list(self._settings.values()), dict(self._memories)
+        return Saved(self._position, settings, memories, entries, self._journal)
 
     async def commit(self, change: Commit) -> None:
-        self._position = change.position
+        self._position, self._journal = change.position, change.journal
         for node in change.gone:
             self._settings.pop(node, None)
             self._memories.pop(node, None)

@@ -11,7 +11,7 @@ from pepeunit.adapters.memory.world import Piped, View, World
 from pepeunit.codecs.stored_pipe import record_limit
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.errors import NotFound, Topic
-from pepeunit.domain.ids import NodeId
+from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.nodes.node import Node, PipeStatus
 from pepeunit.domain.pipes.series import FIRST_GENERATION, Series, Trim, trimmed
 from pepeunit.ports.pipes import PipeSetting
@@ -65,6 +65,15 @@ class MemoryPipes:
         world = self.view.world
         found = world.nodes.get(node)
         return None if found is None else _setting(found, world.piped.get(node, Piped()))
+
+    async def newest(self, units: Collection[UnitId]) -> int:
+        world, chosen = self.view.world, set(units)
+        versions = (
+            piped.version
+            for uuid, piped in world.piped.items()
+            if uuid in world.nodes and world.nodes[uuid].unit_uuid in chosen
+        )
+        return max(versions, default=0)
 
     async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:
         world = self.view.world

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence, Set
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 from uuid import UUID
 
@@ -70,6 +70,17 @@ class MemorySeries:
     async def known(self) -> Set[tuple[UUID, int]]:
         return {*self._rings, *self._windows, *self._aggregates}
 
+    async def numbers(self, before_ms: int | None = None) -> Mapping[_Key, tuple[int, int]]:
+        records = {key: list(ring.values()) for key, ring in self._rings.items()}
+        windows = {key: list(rows.values()) for key, rows in self._windows.items()}
+        return {
+            key: (
+                _number(records.get(key, ()), before_ms),
+                _number(windows.get(key, ()), before_ms),
+            )
+            for key in {*records, *windows}
+        }
+
     async def delete(self, series: Collection[tuple[UUID, int]]) -> None:
         for key in series:
             self._rings.pop(key, None)
@@ -117,6 +128,11 @@ class MemorySeries:
             if query.window_end_to_ms is not None and row[7] > query.window_end_to_ms:
                 continue
             yield row
+
+
+def _number(rows: Iterable[NRecordRow | TimeWindowRow], before_ms: int | None) -> int:
+    known = (row[2] for row in rows if before_ms is None or row[5] < before_ms)
+    return max(known, default=0)
 
 
 def _holds(row: tuple[Any, ...], query: SeriesQuery) -> bool:

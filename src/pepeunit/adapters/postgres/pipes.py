@@ -16,7 +16,7 @@ from pepeunit.adapters.postgres.tables import SERIES_GENERATIONS, nodes
 from pepeunit.codecs.stored_pipe import record_limit
 from pepeunit.codecs.text import require_storable
 from pepeunit.domain.errors import NotFound, Topic
-from pepeunit.domain.ids import NodeId
+from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.topic import PIPE_SUFFIX
 from pepeunit.domain.nodes.node import PipeStatus
 from pepeunit.domain.pipes.series import Series, Trim, trimmed
@@ -80,6 +80,11 @@ class PostgresPipes:
     async def setting(self, node: NodeId) -> PipeSetting | None:
         row = await self.statements.get(_SETTING, node, for_update=False)
         return row and to_setting(row)
+
+    async def newest(self, units: Collection[UnitId]) -> int:
+        of_units = one_of(nodes.c.unit_uuid, units)
+        found = await self.statements.read(select(func.max(nodes.c.pipe_version)).where(of_units))
+        return next(iter(found))[0] or 0
 
     async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:
         found = await self.statements.read(_LIVING.where(one_of(nodes.c.uuid, among)))

@@ -14,6 +14,9 @@ ControlRow = tuple[UUID, str | None, int, int, int]
 """``(node, config text or None, generation, first seq, version)``: a pipe setting that rules the
 samples behind it."""
 
+NumberRow = tuple[UUID, int, int, int]
+"""``(node, generation, seq, window seq)``: rows of a series are stored up to these numbers."""
+
 LogRow = tuple[UUID, str, str, int, int]
 """``(unit, level, text, created_ms, expires_ms)``"""
 
@@ -60,10 +63,17 @@ class ControlRecord:
 
 
 @frozen
+class NumbersRecord:
+    """What the store has: rows of later samples are counted on from there."""
+
+    rows: Sequence[NumberRow]
+
+
+@frozen
 class LogRecord:
     """What devices logged."""
 
     rows: Sequence[LogRow]
 
 
-Record = SampleRecord | ControlRecord | LogRecord
+Record = SampleRecord | ControlRecord | LogRecord | NumbersRecord

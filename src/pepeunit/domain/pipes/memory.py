@@ -158,6 +158,11 @@ class NodeMemory:
         self.floor_ms = NEVER
         self._forget_windows()
 
+    def count_on(self, seq: int, window_seq: int) -> None:
+        """Rows up to these numbers are stored: later ones are counted above them."""
+        self.seq = max(self.seq, seq)
+        self.window_seq = max(self.window_seq, window_seq)
+
     def dump(self) -> MemoryDump:
         """Plain values from which :meth:`load` makes the same memory, sums included bit for bit."""
         rule = self.rule

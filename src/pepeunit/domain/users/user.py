@@ -37,3 +37,8 @@ class User:
     telegram_chat_id: str | None = None
     token_generation: int = 0
     kept_token_id: str | None = None
+
+    def accepts_token(self, generation: int, token_id: str | None) -> bool:
+        """Whether a token that was issued in this generation, with this ``jti``, has not ended."""
+        is_kept = token_id is not None and token_id == self.kept_token_id
+        return is_kept or generation == self.token_generation

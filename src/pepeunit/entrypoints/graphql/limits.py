@@ -18,6 +18,7 @@ from graphql import (
 )
 
 from pepeunit.domain.errors import Invalid, OverLimit
+from pepeunit.usecases.access.turns import TURN_SECONDS_MAX
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -35,7 +36,8 @@ class Limits:
     JSON body or the JSON parts of an upload, ``file_bytes_max`` for a file of one, which as a whole
     may have ``form_bytes`` more. JSON above ``anonymous_bytes_max`` is read ``large_bodies_max`` at
     a time, each within ``body_seconds_max``; forms, which lie on disk, ``uploads_max`` at a time,
-    each within ``upload_seconds_max``.
+    each within ``upload_seconds_max``. Of these one account has half, and who waits for a turn is
+    refused after ``turn_seconds_max``.
     Documents: ``fields_max`` counts fields and spreads with every fragment put in, and
     ``repeats_max`` the same name in one selection, since merging compares each pair.
     ``unlimited_lists_max`` counts lists without ``limit`` in one request, ``variable_values_max``
@@ -52,6 +54,7 @@ class Limits:
     large_bodies_max: int = 4
     upload_seconds_max: float = 900.0
     uploads_max: int = 4
+    turn_seconds_max: float = TURN_SECONDS_MAX
     parts_max: int = 8
     memory_bytes_max: int = MIB
     document_chars_max: int = 64 * KIB

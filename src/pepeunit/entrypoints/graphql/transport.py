@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import orjson
@@ -15,7 +15,7 @@ from graphql import ExecutionResult, GraphQLError
 
 from pepeunit.codecs.bearer import presented_token
 from pepeunit.domain.access.agent import ANONYMOUS
-from pepeunit.domain.errors import Refused
+from pepeunit.domain.errors import Refused, Throttled, Unavailable
 from pepeunit.entrypoints.graphql.execution import (
     Asked,
     Authentication,
@@ -26,6 +26,7 @@ from pepeunit.entrypoints.graphql.execution import (
 from pepeunit.entrypoints.graphql.graphiql import GraphiQL
 from pepeunit.entrypoints.graphql.sockets import Sockets
 from pepeunit.entrypoints.graphql.uploads import Form, TooLarge, Unreadable
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
@@ -53,16 +54,18 @@ class GraphqlRoute:
     path: str
     is_secure: bool
     page: GraphiQL | None
-    _large_bodies: asyncio.Semaphore = field(init=False)
-    _uploads: asyncio.Semaphore = field(init=False)
+    _large_bodies: Turns = field(init=False)
+    _uploads: Turns = field(init=False)
 
     @_large_bodies.default
-    def _bodies_at_once(self) -> asyncio.Semaphore:
-        return asyncio.Semaphore(self.engine.limits.large_bodies_max)
+    def _bodies_at_once(self) -> Turns:
+        limits = self.engine.limits
+        return Turns("large bodies", limits.large_bodies_max, limits.turn_seconds_max)
 
     @_uploads.default
-    def _uploads_at_once(self) -> asyncio.Semaphore:
-        return asyncio.Semaphore(self.engine.limits.uploads_max)
+    def _uploads_at_once(self) -> Turns:
+        limits = self.engine.limits
+        return Turns("uploads", limits.uploads_max, limits.turn_seconds_max)
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         for form in (self.path, f"{self.path}/"):
@@ -90,7 +93,7 @@ class GraphqlRoute:
         form: Form | None = None
         try:
             bytes_max = await self._bytes_max(request, asked)
-            async with self._turn(request, bytes_max):
+            async with self._turn(request, asked, bytes_max):
                 if request.content_type == FORM:
                     form = Form(self.engine.limits, bytes_max)
                     document = await _read(form, request)
@@ -101,7 +104,7 @@ class GraphqlRoute:
             return await self._answer(asked, _request(document))
         except Unreadable as unreadable:
             return web.Response(status=400, text=unreadable.text)
-        except TooLarge as error:
+        except (TooLarge, Throttled, Unavailable) as error:
             answer = written(ExecutionResult(None, [GraphQLError("", original_error=error)]))
             response = web.Response(body=answer, content_type="application/json")
             response.force_close()
@@ -113,14 +116,21 @@ class GraphqlRoute:
                 form.close()
 
     @asynccontextmanager
-    async def _turn(self, request: web.Request, bytes_max: int) -> AsyncIterator[None]:
+    async def _turn(
+        self, request: web.Request, asked: Asked, bytes_max: int
+    ) -> AsyncIterator[None]:
         """Bodies in memory and forms on disk wait for their like alone."""
         limits = self.engine.limits
         seconds, turns = limits.body_seconds_max, self._large_bodies
         if request.content_type == FORM and bytes_max > limits.anonymous_bytes_max:
             seconds, turns = limits.upload_seconds_max, self._uploads
         is_small = (request.content_length or bytes_max) <= limits.anonymous_bytes_max
-        async with asyncio.timeout(seconds), nullcontext() if is_small else turns:
+        if is_small:
+            async with asyncio.timeout(seconds):
+                yield
+            return
+        agent = await asked.agent()
+        async with asyncio.timeout(seconds), turns.one_of(agent.account):
             yield
 
     def _asked(self, request: web.Request) -> Asked:

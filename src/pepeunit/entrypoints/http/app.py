@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -20,6 +19,7 @@ from pepeunit.entrypoints.http.route import Door, Route
 from pepeunit.entrypoints.http.site import Site
 from pepeunit.entrypoints.http.spool import Spool
 from pepeunit.entrypoints.http.swagger import SwaggerUi
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
@@ -47,7 +47,8 @@ def make_app(
     around = Surroundings(site, monitoring.meter if monitoring else RequestMeter())
     app = web.Application(middlewares=[around.observe, around.refuse])
     lists = lists or UnlimitedLists(site.limits.unlimited_lists_max)
-    large_bodies = asyncio.Semaphore(site.limits.large_bodies_max)
+    limits = site.limits
+    large_bodies = Turns("large bodies", limits.large_bodies_max, limits.turn_seconds_max)
     spool = Spool(site.limits)
     routes = [route for door in doors for route in door.routes()]
     for route in routes:

@@ -34,6 +34,7 @@ from pepeunit.entrypoints.http.route import (
 )
 from pepeunit.entrypoints.http.site import Site, client_address
 from pepeunit.entrypoints.http.spool import BodyTooLarge, Spool
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.access.unlimited_lists import UnlimitedLists
 from pepeunit.usecases.audit.record_acts import RecordActs
 
@@ -79,7 +80,7 @@ class Endpoint:
     route: Route
     authenticate: Authentication
     lists: UnlimitedLists
-    large_bodies: asyncio.Semaphore
+    large_bodies: Turns
     spool: Spool
     site: Site
     acts: RecordActs
@@ -188,7 +189,7 @@ class Endpoint:
         )
         try:
             async with asyncio.timeout(limits.body_seconds_max):
-                async with nullcontext() if is_small else self.large_bodies:
+                async with nullcontext() if is_small else self.large_bodies.one_of(agent.account):
                     return await request.clone(client_max_size=bytes_max).read()
         except web.HTTPRequestEntityTooLarge:
             raise BodyTooLarge(bytes_max) from None

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from pepeunit.codecs.rest.requests import PAGE_ROWS_MAX
 from pepeunit.domain.units.env import InstanceFacts
+from pepeunit.usecases.access.turns import TURN_SECONDS_MAX
 
 Network = IPv4Network | IPv6Network
 
@@ -25,8 +26,9 @@ class HttpLimits:
     ``route.SMALL_BODY_BYTES_MAX`` are read ``large_bodies_max`` at a time; the wait for its turn
     counts into the ``body_seconds_max`` of a body. Uploads that are kept on disk have at most
     ``spooled_bytes_max`` (``PU_CSV_BYTES_MAX``) and are taken ``spooled_uploads_max`` at a time,
-    each within ``spooled_seconds_max``. Who takes no piece of a long answer for
-    ``piece_seconds_max`` is cut off."""
+    each within ``spooled_seconds_max``. Of what is taken so many at a time one account has half,
+    and who waits for a turn is refused after ``turn_seconds_max``. Who takes no piece of a long
+    answer for ``piece_seconds_max`` is cut off."""
 
     body_bytes_max: int = 50 * 1024 * 1024
     body_seconds_max: float = 120.0
@@ -34,6 +36,7 @@ class HttpLimits:
     spooled_bytes_max: int = 64 * 1024 * 1024
     spooled_uploads_max: int = 4
     spooled_seconds_max: float = 900.0
+    turn_seconds_max: float = TURN_SECONDS_MAX
     piece_seconds_max: float = 60.0
     page_rows_max: int = PAGE_ROWS_MAX
     unlimited_lists_max: int = 8

@@ -16,6 +16,7 @@ from pepeunit.codecs.rest.violations import RequestInvalid, Violation
 from pepeunit.domain.access.agent import ANONYMOUS, Agent
 from pepeunit.entrypoints.http.route import SMALL_BODY_BYTES_MAX
 from pepeunit.entrypoints.http.site import HttpLimits
+from pepeunit.usecases.access.turns import Turns
 
 CHUNK_BYTES: Final = 256 * 1024
 MEMORY_BYTES_MAX: Final = 1024 * 1024
@@ -38,14 +39,15 @@ class Spool:
     """Takes uploads of all routes, a few at a time."""
 
     limits: HttpLimits
-    _turns: asyncio.Semaphore = field(init=False)
+    _turns: Turns = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._turns = asyncio.Semaphore(self.limits.spooled_uploads_max)
+        limits = self.limits
+        self._turns = Turns("uploads", limits.spooled_uploads_max, limits.turn_seconds_max)
 
     def _turn(self, agent: Agent) -> AbstractAsyncContextManager[None]:
         """Who has no token waits for nobody and keeps nobody waiting: so little stays in memory."""
-        return nullcontext() if agent is ANONYMOUS else self._turns
+        return nullcontext() if agent is ANONYMOUS else self._turns.one_of(agent.account)
 
     @asynccontextmanager
     async def take(
@@ -55,7 +57,7 @@ class Spool:
 
         Callers without a token may send SMALL_BODY_BYTES_MAX. Raises :class:`BodyTooLarge` as
         soon as the file outgrows the limit, ``RequestInvalid`` for another type of body and for
-        one without the part.
+        one without the part, and as :class:`~pepeunit.usecases.access.turns.Turns` does.
         """
         if agent is ANONYMOUS:
             bytes_max = min(bytes_max, SMALL_BODY_BYTES_MAX)

@@ -6,12 +6,13 @@ from dependency_injector import providers
 
 from pepeunit.codecs import records
 from pepeunit.entrypoints.settings import Settings
-from pepeunit.entrypoints.wiring.foundation import MIB
-from pepeunit.entrypoints.wiring.people import PeopleUseCases
+from pepeunit.entrypoints.wiring.foundation import MIB, Foundation
 from pepeunit.entrypoints.wiring.pipe_forms import payload_bytes
+from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.samples.ingest import Ingest
 from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.limits import IngestLimits
+from pepeunit.usecases.samples.seat import SharedPipeline
 
 One = providers.Singleton
 
@@ -29,25 +30,29 @@ def ingest_limits(settings: Settings) -> IngestLimits:
     )
 
 
-class IngestUseCases(PeopleUseCases):
-    """The pipeline that runs in this process."""
+class IngestUseCases(Foundation):
+    """The pipeline that runs in this process, or is waited for."""
 
     ingest = One(
         Ingest,
         parts=One(
             IngestParts,
-            database=PeopleUseCases.database,
-            journal=PeopleUseCases.ports.journal,
-            checkpoint=PeopleUseCases.ports.checkpoint,
+            database=Foundation.database,
+            journal=Foundation.ports.journal,
+            journal_id=Foundation.ports.journal_id,
+            checkpoint=Foundation.ports.checkpoint,
             codec=providers.Object(records),
-            series_writer=PeopleUseCases.ports.series_writer,
-            series_admin=PeopleUseCases.ports.series_admin,
-            logs=PeopleUseCases.logs,
-            clock=PeopleUseCases.clock,
-            new_uuid=PeopleUseCases.new_uuid,
-            limits=providers.Callable(ingest_limits, PeopleUseCases.settings),
-            payload_bytes_max=providers.Callable(payload_bytes, PeopleUseCases.settings),
-            reread_seconds=PeopleUseCases.settings.provided.pipes.config_sync_seconds,
+            series_writer=Foundation.ports.series_writer,
+            series_admin=Foundation.ports.series_admin,
+            logs=Foundation.logs,
+            clock=Foundation.clock,
+            new_uuid=Foundation.new_uuid,
+            limits=providers.Callable(ingest_limits, Foundation.settings),
+            payload_bytes_max=providers.Callable(payload_bytes, Foundation.settings),
+            reread_seconds=Foundation.settings.provided.pipes.config_sync_seconds,
         ),
-        leases=PeopleUseCases.ports.leases,
+        leases=Foundation.ports.leases,
     )
+    pipeline_seat = Foundation.ports.pipeline_seat
+    pipeline = One(SharedPipeline, ingest=ingest, seat=pipeline_seat)
+    await_pipes = One(AwaitPipes, database=Foundation.database, pipeline=pipeline)

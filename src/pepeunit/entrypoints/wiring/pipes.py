@@ -6,16 +6,15 @@ from typing import Final
 
 from dependency_injector import providers
 
-from pepeunit.entrypoints.wiring.ingest import IngestUseCases
 from pepeunit.entrypoints.wiring.people import PeopleUseCases
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.pipes.backtest import BacktestPipe
 from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, SetPipeConfig
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
-from pepeunit.usecases.pipes.export_series import ExportSeries
+from pepeunit.usecases.pipes.export_series import EXPORTS_MAX, ExportSeries
 from pepeunit.usecases.pipes.import_series import ImportSeries
 from pepeunit.usecases.pipes.purge import PurgeSeries
 from pepeunit.usecases.pipes.read_series import ReadSeries
-from pepeunit.usecases.samples.seat import SharedPipeline
 
 One = providers.Singleton
 
@@ -24,11 +23,9 @@ PIPE_CHECK_WINDOW_SECONDS: Final = 60.0
 """Checks of configs for an address (rulings 15)."""
 
 
-class PipeUseCases(IngestUseCases):
+class PipeUseCases(PeopleUseCases):
     """Everything a pipe's door needs."""
 
-    pipeline_seat = PeopleUseCases.ports.pipeline_seat
-    pipeline = One(SharedPipeline, ingest=IngestUseCases.ingest, seat=pipeline_seat)
     check_pipe_config = One(
         CheckPipeConfig,
         rules=PeopleUseCases.pipe_rules,
@@ -39,7 +36,7 @@ class PipeUseCases(IngestUseCases):
         SetPipeConfig,
         database=PeopleUseCases.database,
         rules=PeopleUseCases.pipe_rules,
-        pipeline=pipeline,
+        pipeline=PeopleUseCases.pipeline,
         clock=PeopleUseCases.clock,
     )
     get_pipe_config = One(
@@ -58,6 +55,12 @@ class PipeUseCases(IngestUseCases):
         rules=PeopleUseCases.pipe_rules,
         reader=PeopleUseCases.ports.series_reader,
         clock=PeopleUseCases.clock,
+        turns=One(
+            Turns,
+            "exports",
+            EXPORTS_MAX,
+            PeopleUseCases.settings.provided.requests.turn_seconds_max,
+        ),
     )
     import_pipe_data = One(
         ImportSeries,
@@ -65,7 +68,7 @@ class PipeUseCases(IngestUseCases):
         rules=PeopleUseCases.pipe_rules,
         writer=PeopleUseCases.ports.series_writer,
         admin=PeopleUseCases.ports.series_admin,
-        pipeline=pipeline,
+        pipeline=PeopleUseCases.pipeline,
         clock=PeopleUseCases.clock,
     )
     backtest_pipe = One(
@@ -79,11 +82,11 @@ class PipeUseCases(IngestUseCases):
         PurgeSeries,
         database=PeopleUseCases.database,
         rules=PeopleUseCases.pipe_rules,
-        pipeline=pipeline,
+        pipeline=PeopleUseCases.pipeline,
     )
     read_pipe_drops = One(
         ReadPipeDrops,
         database=PeopleUseCases.database,
         rules=PeopleUseCases.pipe_rules,
-        pipeline=pipeline,
+        pipeline=PeopleUseCases.pipeline,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dependency_injector import providers
 
 from pepeunit.entrypoints.settings import Settings
-from pepeunit.entrypoints.wiring.foundation import MIB, Foundation
+from pepeunit.entrypoints.wiring.foundation import MIB
+from pepeunit.entrypoints.wiring.ingest import IngestUseCases
 from pepeunit.entrypoints.wiring.pipe_forms import default_pipe
 from pepeunit.usecases.registries.credentials import GetCredentials, SetCredentials
 from pepeunit.usecases.registries.delete_registry import DeleteRegistry
@@ -55,45 +56,48 @@ def _mirror_bytes(settings: Settings) -> int:
     return settings.git.max_external_repo_mib * MIB
 
 
-class ProgramUseCases(Foundation):
+class ProgramUseCases(IngestUseCases):
     """Registries, repos, and moving units to their target versions."""
 
     # what reaches code hosts
     keyring = One(
         Keyring,
-        database=Foundation.database,
-        cipher=Foundation.cipher,
-        hosts=Foundation.ports.code_hosts,
+        database=IngestUseCases.database,
+        cipher=IngestUseCases.cipher,
+        hosts=IngestUseCases.ports.code_hosts,
     )
-    fetch_firmware = One(FetchFirmware, files=Foundation.ports.firmware_files, keyring=keyring)
+    fetch_firmware = One(FetchFirmware, files=IngestUseCases.ports.firmware_files, keyring=keyring)
     announce_firmware = One(
-        AnnounceFirmware, fetch=fetch_firmware, api_url=Foundation.facts.provided.api_url
+        AnnounceFirmware, fetch=fetch_firmware, api_url=IngestUseCases.facts.provided.api_url
     )
 
     # updates
     programs = One(
         Programs,
-        mirrors=Foundation.mirrors,
-        topic_symbols=Foundation.settings.provided.people.topic_symbols,
+        mirrors=IngestUseCases.mirrors,
+        topic_symbols=IngestUseCases.settings.provided.people.topic_symbols,
     )
     builder = One(
         Builder,
-        clock=Foundation.clock,
-        new_uuid=Foundation.new_uuid,
-        default_pipe=providers.Callable(default_pipe, Foundation.settings),
+        clock=IngestUseCases.clock,
+        new_uuid=IngestUseCases.new_uuid,
+        default_pipe=providers.Callable(default_pipe, IngestUseCases.settings),
+        await_pipes=IngestUseCases.await_pipes,
     )
-    settle_commands = One(SettleCommands, database=Foundation.database, clock=Foundation.clock)
+    settle_commands = One(
+        SettleCommands, database=IngestUseCases.database, clock=IngestUseCases.clock
+    )
     drain = One(
         DrainOutbox,
-        database=Foundation.database,
-        publisher=Foundation.publisher,
-        clock=Foundation.clock,
-        domain=Foundation.domain,
+        database=IngestUseCases.database,
+        publisher=IngestUseCases.publisher,
+        clock=IngestUseCases.clock,
+        domain=IngestUseCases.domain,
         settle=settle_commands,
     )
     update_unit = One(
         UpdateUnit,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         programs=programs,
         builder=builder,
         announce=announce_firmware,
@@ -103,149 +107,154 @@ class ProgramUseCases(Foundation):
         programs=programs,
         builder=builder,
         announce=announce_firmware,
-        clock=Foundation.clock,
+        clock=IngestUseCases.clock,
     )
     start_rollout = One(
         StartRollout,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         programs=programs,
-        clock=Foundation.clock,
-        new_uuid=Foundation.new_uuid,
+        clock=IngestUseCases.clock,
+        new_uuid=IngestUseCases.new_uuid,
     )
     advance_rollout = One(
         AdvanceRollout,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         programs=programs,
         move=move_units,
         drain=drain,
-        leases=Foundation.ports.leases,
-        clock=Foundation.clock,
+        leases=IngestUseCases.ports.leases,
+        clock=IngestUseCases.clock,
     )
     followers = One(
         UpdateFollowers,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         programs=programs,
         start=start_rollout,
         advance=advance_rollout,
         move=move_units,
         drain=drain,
     )
-    get_rollout = One(GetRollout, database=Foundation.database)
-    set_rollout_rule = One(SetRolloutRule, database=Foundation.database)
+    get_rollout = One(GetRollout, database=IngestUseCases.database)
+    set_rollout_rule = One(SetRolloutRule, database=IngestUseCases.database)
     steer_rollout = One(
         SteerRollout,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         programs=programs,
         advance=advance_rollout,
-        background=Foundation.background,
-        clock=Foundation.clock,
+        background=IngestUseCases.background,
+        clock=IngestUseCases.clock,
     )
-    update_repo_units = One(UpdateRepoUnits, database=Foundation.database, followers=followers)
-    bulk_update = One(BulkUpdate, followers=followers, background=Foundation.background)
+    update_repo_units = One(UpdateRepoUnits, database=IngestUseCases.database, followers=followers)
+    bulk_update = One(BulkUpdate, followers=followers, background=IngestUseCases.background)
     sweep_updates = One(
         SweepUpdates,
-        database=Foundation.database,
-        clock=Foundation.clock,
-        send_interval_seconds=Foundation.state_seconds,
+        database=IngestUseCases.database,
+        clock=IngestUseCases.clock,
+        send_interval_seconds=IngestUseCases.state_seconds,
     )
 
     # registries
     synchronise = One(
         Synchronise,
-        database=Foundation.database,
-        mirrors=Foundation.mirrors,
+        database=IngestUseCases.database,
+        mirrors=IngestUseCases.mirrors,
         keyring=keyring,
-        leases=Foundation.ports.leases,
-        clock=Foundation.clock,
-        mirror_bytes_max=providers.Callable(_mirror_bytes, Foundation.settings),
+        leases=IngestUseCases.ports.leases,
+        clock=IngestUseCases.clock,
+        mirror_bytes_max=providers.Callable(_mirror_bytes, IngestUseCases.settings),
     )
     sync_then_update = One(SyncThenUpdate, synchronise=synchronise, followers=followers)
     register_registry = One(
         RegisterRegistry,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         keyring=keyring,
         synchronise=synchronise,
-        background=Foundation.background,
-        clock=Foundation.clock,
-        new_uuid=Foundation.new_uuid,
-        wait_seconds=Foundation.sync_wait_seconds,
-        quotas=Foundation.quotas,
+        background=IngestUseCases.background,
+        clock=IngestUseCases.clock,
+        new_uuid=IngestUseCases.new_uuid,
+        wait_seconds=IngestUseCases.sync_wait_seconds,
+        quotas=IngestUseCases.quotas,
     )
-    describe_registry = One(DescribeRegistry, mirrors=Foundation.mirrors)
-    get_registry = One(GetRegistry, database=Foundation.database, describe=describe_registry)
-    list_registries = One(ListRegistries, database=Foundation.database, describe=describe_registry)
+    describe_registry = One(DescribeRegistry, mirrors=IngestUseCases.mirrors)
+    get_registry = One(GetRegistry, database=IngestUseCases.database, describe=describe_registry)
+    list_registries = One(
+        ListRegistries, database=IngestUseCases.database, describe=describe_registry
+    )
     list_branch_commits = One(
-        ListBranchCommits, database=Foundation.database, mirrors=Foundation.mirrors
+        ListBranchCommits, database=IngestUseCases.database, mirrors=IngestUseCases.mirrors
     )
-    set_credentials = One(SetCredentials, database=Foundation.database, keyring=keyring)
-    get_credentials = One(GetCredentials, database=Foundation.database, keyring=keyring)
+    set_credentials = One(SetCredentials, database=IngestUseCases.database, keyring=keyring)
+    get_credentials = One(GetCredentials, database=IngestUseCases.database, keyring=keyring)
     sync_registry = One(
         SyncRegistry,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         sync=sync_then_update,
-        background=Foundation.background,
-        clock=Foundation.clock,
-        interval_seconds=Foundation.settings.provided.git.min_interval_sync_seconds,
-        wait_seconds=Foundation.sync_wait_seconds,
+        background=IngestUseCases.background,
+        clock=IngestUseCases.clock,
+        interval_seconds=IngestUseCases.settings.provided.git.min_interval_sync_seconds,
+        wait_seconds=IngestUseCases.sync_wait_seconds,
     )
     sync_missing = One(
-        SyncMissing, database=Foundation.database, mirrors=Foundation.mirrors, sync=sync_then_update
+        SyncMissing,
+        database=IngestUseCases.database,
+        mirrors=IngestUseCases.mirrors,
+        sync=sync_then_update,
     )
-    sync_all = One(SyncAll, database=Foundation.database, sync=sync_then_update)
+    sync_all = One(SyncAll, database=IngestUseCases.database, sync=sync_then_update)
     poll_remotes = One(
         PollRemotes,
-        database=Foundation.database,
-        mirrors=Foundation.mirrors,
+        database=IngestUseCases.database,
+        mirrors=IngestUseCases.mirrors,
         keyring=keyring,
         sync=sync_then_update,
-        clock=Foundation.clock,
+        clock=IngestUseCases.clock,
     )
     receive_push = One(
         ReceivePush,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         sync=sync_then_update,
-        background=Foundation.background,
-        instance_key=Foundation.settings.provided.keys.secret_key,
+        background=IngestUseCases.background,
+        instance_key=IngestUseCases.settings.provided.keys.secret_key,
     )
     get_push_secret = One(
         GetPushSecret,
-        database=Foundation.database,
-        instance_key=Foundation.settings.provided.keys.secret_key,
+        database=IngestUseCases.database,
+        instance_key=IngestUseCases.settings.provided.keys.secret_key,
     )
     delete_registry = One(
         DeleteRegistry,
-        database=Foundation.database,
-        mirrors=Foundation.mirrors,
-        firmware=Foundation.ports.firmware_files,
+        database=IngestUseCases.database,
+        mirrors=IngestUseCases.mirrors,
+        firmware=IngestUseCases.ports.firmware_files,
     )
     recover_syncs = One(
         RecoverSyncs,
-        database=Foundation.database,
-        leases=Foundation.ports.leases,
+        database=IngestUseCases.database,
+        leases=IngestUseCases.ports.leases,
         sync=sync_then_update,
-        background=Foundation.background,
+        background=IngestUseCases.background,
     )
 
     # repos
     create_repo = One(
         CreateRepo,
-        database=Foundation.database,
-        mirrors=Foundation.mirrors,
-        clock=Foundation.clock,
-        new_uuid=Foundation.new_uuid,
-        quotas=Foundation.quotas,
-        name_symbols=Foundation.name_symbols,
+        database=IngestUseCases.database,
+        mirrors=IngestUseCases.mirrors,
+        clock=IngestUseCases.clock,
+        new_uuid=IngestUseCases.new_uuid,
+        quotas=IngestUseCases.quotas,
+        name_symbols=IngestUseCases.name_symbols,
     )
-    get_repo = One(GetRepo, database=Foundation.database)
-    list_repos = One(ListRepos, database=Foundation.database)
-    get_repo_versions = One(GetRepoVersions, database=Foundation.database, programs=programs)
-    list_platforms = One(ListPlatforms, database=Foundation.database, programs=programs)
+    get_repo = One(GetRepo, database=IngestUseCases.database)
+    list_repos = One(ListRepos, database=IngestUseCases.database)
+    get_repo_versions = One(GetRepoVersions, database=IngestUseCases.database, programs=programs)
+    list_platforms = One(ListPlatforms, database=IngestUseCases.database, programs=programs)
     edit_repo = One(
         EditRepo,
-        database=Foundation.database,
+        database=IngestUseCases.database,
         programs=programs,
         followers=followers,
-        clock=Foundation.clock,
-        name_symbols=Foundation.name_symbols,
+        clock=IngestUseCases.clock,
+        name_symbols=IngestUseCases.name_symbols,
     )
-    delete_repo = One(DeleteRepo, database=Foundation.database)
+    delete_repo = One(DeleteRepo, database=IngestUseCases.database)

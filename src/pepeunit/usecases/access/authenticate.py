@@ -60,7 +60,7 @@ class Authenticate:
                     return BACKEND
         if unit.old_token_until is not None and claims.generation == unit.token_generation:
             await self._end_old_token(unit)
-        return Agent.unit(unit.uuid).named(unit.name)
+        return Agent.unit(unit.uuid, unit.creator_uuid).named(unit.name)
 
     async def expiry(self, token: str | None) -> datetime | None:
         """When a token that is good now ends by itself; None for never. Raises
@@ -118,10 +118,10 @@ async def _known(rows: Collections, uuid: UserId, *, afresh: bool) -> User | Non
 
 async def _user(rows: Collections, claims: UserClaims, *, afresh: bool) -> Agent:
     user = _able(await _known(rows, claims.uuid, afresh=afresh))
-    is_kept = claims.token_id is not None and claims.token_id == user.kept_token_id
-    if claims.generation != user.token_generation and not is_kept:
+    if not user.accepts_token(claims.generation, claims.token_id):
         raise Unauthenticated("token is revoked")
-    return Agent.user(user.uuid, user.role, claims.token_id).named(user.login)
+    agent = Agent.user(user.uuid, user.role, claims.token_id, claims.generation)
+    return agent.named(user.login)
 
 
 async def _unit(rows: Collections, claims: UnitClaims, now: datetime, *, afresh: bool) -> Unit:

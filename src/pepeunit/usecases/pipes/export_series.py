@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Final, Self
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Invalid, Topic
@@ -16,7 +18,40 @@ from pepeunit.domain.pipes.series import Series
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.ports.series_reader import SeriesQuery, SeriesReader
+from pepeunit.usecases.access.turns import Turns
 from pepeunit.usecases.pipes.rules import PipeRules
+
+EXPORTS_MAX: Final = 2
+"""At a time: as many as the store streams."""
+
+
+@define(eq=False)
+class Blocks:
+    """Rows as they come; closing ends the stream and gives the turn back."""
+
+    _first: Sequence[StoredRow] | None
+    _rest: AsyncIterator[Sequence[StoredRow]]
+    _open: AsyncExitStack
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Sequence[StoredRow]:
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        try:
+            async for block in self._rest:
+                if block:
+                    return block
+        except BaseException:
+            await self.aclose()
+            raise
+        await self.aclose()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        await self._open.aclose()
 
 
 @frozen
@@ -24,7 +59,7 @@ class SeriesExport:
     """``blocks`` are never empty; whoever stops early closes them."""
 
     policy: PolicyType
-    blocks: AsyncGenerator[Sequence[StoredRow]]
+    blocks: Blocks
 
 
 @frozen
@@ -35,13 +70,14 @@ class ExportSeries:
     rules: PipeRules
     reader: SeriesReader
     clock: Clock
+    turns: Turns = field(factory=lambda: Turns("exports", EXPORTS_MAX), eq=False, repr=False)
 
     async def __call__(self, agent: Agent, uuid: NodeId, *, every: bool = False) -> SeriesExport:
         """The rows of the current policy, oldest first; of Aggregation those of the current
         function and window unless ``every``.
 
         Raises ``Invalid`` (topic pipe) while the pipe is inactive or has no config, for
-        LastValue, and without a row.
+        LastValue, and without a row; ``Throttled`` and ``Unavailable`` as turns do.
         """
         async with self.database.read() as rows:
             node = await self.rules.readable(rows, agent, uuid)
@@ -57,9 +93,13 @@ class ExportSeries:
             window_seconds=policy.time_window_size if is_narrowed else None,
             newest_first=False,
         )
-        blocks = aiter(self.reader.stream(query))
-        first = await _first(blocks)
-        return SeriesExport(policy.policy_type, _from(first, blocks))
+        async with AsyncExitStack() as opening:
+            await opening.enter_async_context(self.turns.one_of(agent.account))
+            blocks = aiter(self.reader.stream(query))
+            if (close := getattr(blocks, "aclose", None)) is not None:
+                opening.push_async_callback(close)
+            first = await _first(blocks)
+            return SeriesExport(policy.policy_type, Blocks(first, blocks, opening.pop_all()))
 
 
 async def _first(blocks: AsyncIterator[Sequence[StoredRow]]) -> Sequence[StoredRow]:
@@ -67,17 +107,3 @@ async def _first(blocks: AsyncIterator[Sequence[StoredRow]]) -> Sequence[StoredR
         if block:
             return block
     raise Invalid("No data found", Topic.PIPE)
-
-
-async def _from(
-    first: Sequence[StoredRow], rest: AsyncIterator[Sequence[StoredRow]]
-) -> AsyncGenerator[Sequence[StoredRow]]:
-    try:
-        yield first
-        async for block in rest:
-            if block:
-                yield block
-    finally:
-        close = getattr(rest, "aclose", None)
-        if close is not None:
-            await close()

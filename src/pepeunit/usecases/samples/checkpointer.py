@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from attrs import frozen
@@ -38,10 +38,21 @@ class Snapshot:
 
 
 class Checkpointer:
-    """One snapshot at a time: the next may be offered when :attr:`is_due`."""
+    """One snapshot at a time: the next may be offered when :attr:`is_due`.
 
-    def __init__(self, parts: IngestParts, lanes: Sequence[Lane], progressed: Signal) -> None:
+    Before ``is_counted`` a commit does not say whose it is, and the next start asks the stores.
+    """
+
+    def __init__(
+        self,
+        parts: IngestParts,
+        lanes: Sequence[Lane],
+        progressed: Signal,
+        is_counted: Callable[[], bool],
+    ) -> None:
         self._checkpoint = parts.checkpoint
+        self._journal_id = parts.journal_id
+        self._is_counted = is_counted
         self._journal = parts.journal
         self._limits = parts.limits
         self._lanes = lanes
@@ -127,7 +138,14 @@ class Checkpointer:
                 marks.append((lane, entry, len(body)))
                 await asyncio.sleep(0)
         await self._checkpoint.commit(
-            Commit(snapshot.position, snapshot.settings, snapshot.memories, snapshot.gone, spooled)
+            Commit(
+                snapshot.position,
+                snapshot.settings,
+                snapshot.memories,
+                snapshot.gone,
+                spooled,
+                self._journal_id if self._is_counted() else None,
+            )
         )
         for lane, entry, size in marks:
             lane.spooled(entry, size)

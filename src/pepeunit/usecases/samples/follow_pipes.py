@@ -11,12 +11,12 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import NodeId
-from pepeunit.domain.messaging.record import ControlRecord, ControlRow
+from pepeunit.domain.messaging.record import ControlRecord, ControlRow, NumberRow, NumbersRecord
 from pepeunit.ports.database import Database
 from pepeunit.ports.pipes import PipeSetting
 from pepeunit.usecases.samples.in_force import Status, gone
@@ -25,6 +25,7 @@ from pepeunit.usecases.samples.living import living
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 POLL_SECONDS: Final = 0.25
 LATE_COMMIT_SECONDS: Final = 5.0
@@ -60,6 +61,7 @@ class FollowPipes:
         """Of the newest setting that was journalled: it rules what is received from now on."""
         self.looked_at = float("-inf")
         """On the loop's clock: what was committed before is journalled."""
+        self._uncounted: Sequence[NumberRow] | None = None
         self._reports: dict[UUID, Status] = {}
         self._reread_at = self._living_at = 0.0
         self._is_away = False
@@ -72,6 +74,25 @@ class FollowPipes:
         """Look now."""
         self._asked()
 
+    def owe(self, stored: Sequence[NumberRow]) -> None:
+        """Journal these numbers before anything else is let in, and behind the settings they are
+        of: what an earlier run left is run as it was, what comes later is counted above them."""
+        self._uncounted = stored
+
+    @property
+    def is_counted(self) -> bool:
+        """Nothing is owed: what comes from now on gets numbers that no stored row has."""
+        return self._uncounted is None
+
+    async def _count_on(self) -> None:
+        if self._uncounted is None:
+            return
+        known = self._known
+        rows = [row for row in self._uncounted if row[0] in known and known[row[0]][2] == row[1]]
+        for some in _parts(rows):
+            await self._intake.append(NumbersRecord(some))
+        self._uncounted = None
+
     def report(self, node: UUID, status: Status) -> None:
         """Have the node's status shown."""
         self._reports[node] = status
@@ -82,6 +103,7 @@ class FollowPipes:
         while True:
             try:
                 await self.look()
+                await self._count_on()
             except Unavailable as outage:
                 if not is_told:
                     log.warning("changes of pipes wait: %s", outage)
@@ -179,5 +201,5 @@ class FollowPipes:
             raise
 
 
-def _parts(rows: Sequence[ControlRow]) -> Iterable[Sequence[ControlRow]]:
+def _parts(rows: Sequence[R]) -> Iterable[Sequence[R]]:
     return (rows[at : at + ROWS_PER_RECORD] for at in range(0, len(rows), ROWS_PER_RECORD))

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from pepeunit.domain.errors import Invalid
-from pepeunit.domain.messaging.record import ControlRow
+from pepeunit.domain.messaging.record import ControlRow, NumberRow
 from pepeunit.domain.nodes.node import PipeStatus
 from pepeunit.domain.pipes.compiled import CompiledPipe, compile_pipe
 from pepeunit.domain.pipes.config import PipeConfig
@@ -81,6 +81,7 @@ class PipesInForce:
         """Let a setting rule from now on; the status to show, None for a deleted node.
 
         A new generation forgets windows and begins to count at its ``seq``; filter state stays.
+        An older setting than the one in force changes nothing: the node was found with it.
         """
         node, config, generation, seq, version = row
         self.version = max(self.version, version)
@@ -88,6 +89,8 @@ class PipesInForce:
         if generation == GONE:
             if known is not None:
                 self._forget(known)
+            return None
+        if known is not None and version < known.setting[4]:
             return None
         if known is None:
             known = self.nodes[node] = Running(row, NodeMemory(node, generation))
@@ -107,6 +110,14 @@ class PipesInForce:
         if isinstance(found, str):
             return PipeStatus.ERROR, found
         return PipeStatus.ACTIVE, None
+
+    def count_on(self, rows: Iterable[NumberRow]) -> None:
+        """Rows of these series are stored up to these numbers; other generations' matter not."""
+        for node, generation, seq, window_seq in rows:
+            known = self.nodes.get(node)
+            if known is not None and known.setting[2] == generation:
+                known.memory.count_on(seq, window_seq)
+                self.dirty.add(known)
 
     def _forget(self, known: Running) -> None:
         node, _, generation, _, _ = known.setting

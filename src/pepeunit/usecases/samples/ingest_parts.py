@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from attrs import frozen
 
 from pepeunit.ports.checkpoint import Checkpoint
@@ -18,10 +20,12 @@ from pepeunit.usecases.samples.limits import IngestLimits
 
 @frozen(kw_only=True)
 class IngestParts:
-    """Ports and numbers; ``reread_seconds`` is how often all pipes are read again."""
+    """Ports and numbers; ``journal_id`` is of the journal as long as it goes on, and
+    ``reread_seconds`` is how often all pipes are read again."""
 
     database: Database
     journal: Journal
+    journal_id: UUID
     checkpoint: Checkpoint
     codec: RecordCodec
     series_writer: SeriesWriter

@@ -62,6 +62,18 @@ class Intake:
         self.position = min(max(position, self._journal.released), end)
         return self.position
 
+    async def first_received_ms(self) -> int | None:
+        """When the first sample to be taken out was received; None without one. Raises
+        ``Unavailable``."""
+        async for _, packed in self._journal.read(self.position):
+            try:
+                record = self._codec.unpack_record(packed)
+            except ValueError:
+                continue
+            if isinstance(record, SampleRecord):
+                return record.received_ms
+        return None
+
     async def append(self, record: Record) -> None:
         """Durable when it returns, also for whoever is cancelled while waiting.
 

@@ -19,6 +19,7 @@ from pepeunit.domain.messaging.record import (
     ControlRecord,
     ControlRow,
     LogRow,
+    NumbersRecord,
     Record,
     SampleRecord,
 )
@@ -154,6 +155,8 @@ class PipeRun:
             self._received_ms = record.received_ms
         elif isinstance(record, ControlRecord):
             await self._apply(record.rows)
+        elif isinstance(record, NumbersRecord):
+            self._in_force.count_on(record.rows)
         else:
             self._log_rows.extend(record.rows)
             self._text_bytes += sum(len(row[2]) for row in record.rows)

@@ -25,8 +25,8 @@ LOOK_SECONDS: Final = 0.1
 @frozen
 class SeatedLeases:
     """Implements :class:`~pepeunit.ports.leases.Leases`: that of the pipes is given only with
-    the journal that goes with the stored series. Rows are numbered by its checkpoint; a process
-    with another one would begin to count anew and overwrite what is stored."""
+    the journal that goes with the stored series: what was acknowledged and what the pipes
+    remember lies beside it, and a process with another one would go on without."""
 
     inner: Leases
     seat: PipelineSeat

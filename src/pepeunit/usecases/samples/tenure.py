@@ -15,6 +15,7 @@ from pepeunit.usecases.samples.ingest_parts import IngestParts
 from pepeunit.usecases.samples.intake import Intake
 from pepeunit.usecases.samples.lanes import Lanes
 from pepeunit.usecases.samples.pipe_run import PipeRun
+from pepeunit.usecases.samples.recount import bridge, stored_numbers
 from pepeunit.usecases.samples.signal import Signal
 from pepeunit.usecases.samples.sweep_series import SweepSeries
 
@@ -42,8 +43,10 @@ class Tenure:
         self.lanes = Lanes.of(parts, progressed)
         for lane in self.lanes:
             lane.restore([entry for entry in saved.spool if entry.lane == lane.name])
-        self.checkpointer = Checkpointer(parts, tuple(self.lanes), progressed)
         self.follow = FollowPipes(parts.database, intake, saved.settings, parts.reread_seconds)
+        self.checkpointer = Checkpointer(
+            parts, tuple(self.lanes), progressed, lambda: self.follow.is_counted
+        )
         self.pipe_run = PipeRun(
             parts,
             intake=intake,
@@ -62,13 +65,20 @@ class Tenure:
 
     @classmethod
     async def begin(cls, parts: IngestParts, intake: Intake, counters: PipeCounters) -> Self:
-        """From the last checkpoint. Raises ``Unavailable`` when it cannot be read."""
+        """From the last checkpoint. Raises ``Unavailable`` when it cannot be read, or cannot be
+        relied upon and a store that could tell more is away."""
         saved = await parts.checkpoint.load()
         position = intake.begin(saved.position)
         if position < saved.position:
             log.warning("the journal ends before the checkpoint: part of it is missing")
             await parts.checkpoint.commit(Commit(position))
-        return cls(parts, saved, intake, counters)
+        tenure = cls(parts, saved, intake, counters)
+        if position != saved.position or saved.journal != parts.journal_id:
+            log.info("the checkpoint may be behind the stored rows: they are counted")
+            tenure.follow.owe(await stored_numbers(parts.series_admin))
+        if position > saved.position:
+            await bridge(parts, intake, tenure.in_force)
+        return tenure
 
     async def run(self) -> None:
         """Until :meth:`finish`. Raises ``LeaseInDoubt``, or what a task of it raised."""

@@ -80,14 +80,19 @@ class CreateUnit:
     quotas: Quotas = UNLIMITED
 
     async def __call__(self, agent: Agent, repo_uuid: RepoId, settings: UnitSettings) -> Unit:
-        """Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name,
-        ``OverLimit`` (topic entity) for a used-up quota."""
+        """The unit, once the pipes of its nodes rule what is received.
+
+        Raises ``Invalid`` (topics unit, git, json, entity) and ``Conflict`` for a taken name,
+        ``OverLimit`` (topic entity) for a used-up quota.
+        """
         unit = self.draft(agent, repo_uuid, settings)
         async with self.database.read() as rows:
             repo = await repo_for(rows, agent, Action.BUILD_FROM, repo_uuid)
             program = await self.rules.check(rows, unit, repo)
         async with self.database.begin() as tx:
-            return await self.store(tx, unit, program)
+            built = await self.store(tx, unit, program)
+        await self.builder.nodes_ready([built.uuid])
+        return built
 
     def draft(self, agent: Agent, repo_uuid: RepoId, settings: UnitSettings) -> Unit:
         """The unit before it is checked and stored."""

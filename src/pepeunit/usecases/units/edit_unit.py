@@ -83,6 +83,8 @@ class EditUnit:
                 await self.builder.queue(tx, uuid, CommandKind.SCHEMA_UPDATE)
         if unit.visibility_level is not before.visibility_level:
             await self.sessions.recheck()
+        if before.built_commit != unit.built_commit:
+            await self.builder.nodes_ready([uuid])
         await self.drain()
         return unit
 

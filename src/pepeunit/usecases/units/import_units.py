@@ -24,6 +24,7 @@ from pepeunit.ports.database import Collections, Database, Transaction
 from pepeunit.ports.identifiers import NewUuid
 from pepeunit.usecases.access.gates import repo_for
 from pepeunit.usecases.nodes.link import EDGES_LOCK
+from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.pipes.rules import PipeForms
 from pepeunit.usecases.units.create_unit import CreateUnit, UnitSettings
 from pepeunit.usecases.updates.programs import Program
@@ -52,12 +53,14 @@ class ImportUnits:
     create_unit: CreateUnit
     new_uuid: NewUuid
     forms: PipeForms
+    await_pipes: AwaitPipes
 
     async def __call__(
         self, agent: Agent, batch: Batch, known: Sequence[Violation] = (), *, dry_run: bool
     ) -> ImportReport:
         """``known`` is what reading the file found already.
 
+        Returns once the pipes of all new nodes rule what is received.
         Raises ``Invalid`` (topic unit) with every violation unless ``dry_run``, ``Conflict`` when
         somebody took a name meanwhile.
         """
@@ -75,6 +78,7 @@ class ImportUnits:
                 await self.create_unit.store(tx, unit, program)
                 await self._set_nodes(tx, draft, unit)
             await self._link(tx, batch.edges, {unit.name: unit for _, unit in pairs})
+        await self.await_pipes([unit.uuid for _, unit in pairs])
         return ImportReport(pairs, (), len(batch.edges))
 
     async def _check(

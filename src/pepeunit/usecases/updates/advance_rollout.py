@@ -163,6 +163,7 @@ class AdvanceRollout:
             await tx.rollouts.put_members(
                 uuid, [_touched(row, units.get(row.unit_uuid), now) for row in members]
             )
+        await self.move.nodes_ready(list(units.values()), to)
         return queued
 
     async def _locked(
@@ -238,6 +239,8 @@ class AdvanceRollout:
             await tx.rollouts.put_members(
                 rollout.uuid, [evolve(row, state=MemberState.RETURNED) for row in members]
             )
+        if to is not None:
+            await self.move.nodes_ready(units, to)
         return queued
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from pepeunit.domain.units.unit import Unit
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Transaction
 from pepeunit.ports.identifiers import NewUuid
+from pepeunit.usecases.pipes.await_pipes import AwaitPipes
 from pepeunit.usecases.updates.programs import Program
 
 
@@ -28,6 +29,8 @@ class Builder:
     new_uuid: NewUuid
     default_pipe: str | None = None
     """The stored config that new nodes with the suffix start with (spec datapipe.md 1)."""
+    await_pipes: AwaitPipes | None = None
+    """None where no device is told of new nodes."""
 
     async def build(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
         """The unit on the program's version, its nodes reconciled, everything stored.
@@ -73,6 +76,12 @@ class Builder:
                 await self.queue(tx, listener, CommandKind.SCHEMA_UPDATE)
         await tx.nodes.put(made)
         await tx.permissions.put([row for node in made for row in self._grants(node)])
+
+    async def nodes_ready(self, units: Collection[UnitId]) -> None:
+        """After the commit of :meth:`build` or :meth:`rebuild_nodes`, before a device is told: the
+        pipes that new nodes came with rule what it sends, or a second has passed."""
+        if self.default_pipe is not None and self.await_pipes is not None and units:
+            await self.await_pipes(units)
 
     async def queue_update(self, tx: Transaction, unit: Unit, program: Program) -> Unit:
         """Queue ``Update`` and put the unit in ``RequestSent``; the program was announced."""

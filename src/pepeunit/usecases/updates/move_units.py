@@ -106,6 +106,13 @@ class MoveUnits:
         await tx.outbox.put_many(sorted(commands, key=lambda command: command.unit_uuid))
         return len(commands)
 
+    async def nodes_ready(self, units: Sequence[Unit], to: Destination) -> None:
+        """After the commit and before commands leave; ``units`` as they were before it."""
+        moved = [unit for unit in units if unit.built_commit != to.version.commit]
+        await self.builder.nodes_ready(
+            [unit.uuid for unit in moved if not await self._has_nodes_of(unit, to)]
+        )
+
     def refused(self, unit: Unit, refusal: Refused) -> list[Unit]:
         """The unit with its failure, unless it is written there already."""
         if unit.update.error == str(refusal):

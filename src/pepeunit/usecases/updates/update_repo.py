@@ -171,6 +171,7 @@ class UpdateFollowers:
                     if unit.is_auto_update_from_repo_unit
                 ]
                 queued = await self.move(tx, units, to, ignore_backoff=ignore_backoff)
+            await self.move.nodes_ready(units, to)
         except Unavailable as outage:
             log.warning("units of repo %s are updated later: %s", to.repo.uuid, outage)
             return 0

@@ -52,6 +52,8 @@ class UpdateUnit:
             if unit.built_commit != program.version.commit:
                 unit = await self.builder.build(tx, unit, program)
             await self.builder.queue_update(tx, unit, program)
+        if judged.built_commit != unit.built_commit:
+            await self.builder.nodes_ready([uuid])
 
 
 def refuse_unknown_command(accepted: bool, kind: CommandKind) -> None:

@@ -28,6 +28,7 @@ from pepeunit.ports.database import Database, Transaction
 from pepeunit.ports.identifiers import NewSecret, NewUuid
 from pepeunit.ports.throttle import Throttle
 from pepeunit.usecases.access.gates import unit_for
+from pepeunit.usecases.users.sessions import require_session
 
 
 def _person(agent: Agent) -> UserId:
@@ -80,7 +81,8 @@ class CreateApiToken:
         """The token and its text, which is shown this once.
 
         Raises ``Invalid`` (topic user) with every violation, ``NotFound`` for a unit that the
-        person does not see, ``OverLimit`` (topic entity), ``Throttled``.
+        person does not see, ``OverLimit`` (topic entity), ``Throttled``, ``Unauthenticated`` when
+        the session ended meanwhile: no token outlives a password that was changed before.
         """
         user = _person(agent)
         if violations := _violations(settings):
@@ -99,7 +101,7 @@ class CreateApiToken:
             expiration_datetime=None if settings.lifetime is None else now + settings.lifetime,
         )
         async with self.database.begin() as tx:
-            await self._admit(tx, user, now)
+            await self._admit(tx, agent, user, now)
             for unit in sorted(settings.units or ()):
                 await unit_for(tx, agent, Action.SEE, unit)
             await tx.api_tokens.put(token)
@@ -118,10 +120,13 @@ class CreateApiToken:
             )
         self.throttle.record(key)
 
-    async def _admit(self, tx: Transaction, user: UserId, now: datetime) -> None:
-        """Locked on the person's row, so that calls at once do not pass the limit together."""
-        if await tx.users.get(user, for_update=True) is None:
+    async def _admit(self, tx: Transaction, agent: Agent, user: UserId, now: datetime) -> None:
+        """Locked on the person's row, so that calls at once do not pass the limit together, and
+        none passes what ended the session."""
+        person = await tx.users.get(user, for_update=True)
+        if person is None:
             raise NotFound("user not found")
+        require_session(agent, person)
         await tx.api_tokens.purge(now)
         count = len(await tx.api_tokens.of_user(user))
         if count >= API_TOKENS_MAX:

@@ -20,6 +20,7 @@ from pepeunit.domain.users.user import User
 from pepeunit.ports.database import Database
 from pepeunit.ports.passwords import PasswordHasher
 from pepeunit.usecases.users.api_tokens import end_api_tokens
+from pepeunit.usecases.users.sessions import require_session
 
 
 @frozen
@@ -40,7 +41,7 @@ class EditUser:
     ) -> User:
         """Empty and absent values leave things as they are. A new password ends every other
         token of the account, API tokens included. Raises ``Invalid`` (topic user), ``Conflict``,
-        ``Forbidden``."""
+        ``Forbidden``, ``Unauthenticated`` when the session ended meanwhile."""
         require_kind(agent, AgentKind.USER)
         require_person(agent)
         violations = [
@@ -56,6 +57,7 @@ class EditUser:
             user = await tx.users.get(UserId(agent.uuid), for_update=True) if agent.uuid else None
             if user is None:
                 raise NotFound("user not found")
+            require_session(agent, user)
             if login:
                 user = evolve(user, login=login)
             if hashed:
