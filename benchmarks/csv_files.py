@@ -52,6 +52,7 @@ from pepeunit.domain.users.user import User, UserRole, UserStatus
 from pepeunit.entrypoints.http.app import make_app, make_runner
 from pepeunit.entrypoints.http.pipes import PipeDoor
 from pepeunit.entrypoints.http.site import HttpLimits, Site
+from pepeunit.entrypoints.memory import spare_memory
 from pepeunit.entrypoints.wiring.pipe_forms import pipe_forms
 from pepeunit.ports.paging import Slice
 from pepeunit.ports.series_reader import SeriesQuery
@@ -213,6 +214,7 @@ def tell(what: str, rows: int, times: tuple[float, float], size: str, before: fl
 
 
 async def main() -> None:
+    spare_memory()  # as the service does
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     with TemporaryDirectory() as folder:
         await measure(rows, Path(folder))

@@ -14,7 +14,13 @@ from uuid import uuid4
 
 import pytest
 
-from pepeunit.adapters.clickhouse.connections import STREAMS_MAX, Address, ClickHouse, open_client
+from pepeunit.adapters.clickhouse.connections import (
+    STREAMS_MAX,
+    Address,
+    ClickHouse,
+    insert,
+    open_client,
+)
 from pepeunit.adapters.clickhouse.migrations import SCHEMA_TABLE, migrate, steps
 from pepeunit.domain.errors import Invalid, Unavailable
 from pepeunit.ports.series_writer import SeriesBatch
@@ -380,3 +386,17 @@ def test_a_process_of_the_platform_writes_rows_without_data_frames(tmp_path: Pat
         check=True,
     )
     assert ended.stdout == "False\n"
+
+
+class KeepingClient:
+    """As the library does: it holds what it was given after the insert."""
+
+    def insert(self, table: str, values: list[Any], **options: Any) -> None:
+        assert values == [(1, 2)]
+        self.kept = values
+
+
+def test_an_insert_leaves_no_columns_behind() -> None:
+    client = KeepingClient()
+    insert(client, "table", [("seq", "UInt64")], [(1, 2)], "token")
+    assert client.kept == []

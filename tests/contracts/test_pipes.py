@@ -203,7 +203,9 @@ async def test_living_series_are_those_of_nodes_that_can_have_a_pipe(database: D
         generation = await tx.pipes.renew(renewed.uuid)
         await tx.nodes.delete([gone.uuid])
     async with database.read() as rows:
-        living = await rows.pipes.living()
+        living = await rows.pipes.living([one.uuid for one in (renewed, without, never, gone)])
+        assert not await rows.pipes.living([])
+        assert await rows.pipes.living([never.uuid]) == {(never.uuid, FIRST_GENERATION)}
         assert {row.node for row in await rows.pipes.changed(0)} == {renewed.uuid}
     assert living == {(renewed.uuid, generation), (never.uuid, FIRST_GENERATION)}
     assert without.uuid not in {node for node, _ in living}

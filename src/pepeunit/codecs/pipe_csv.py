@@ -20,8 +20,10 @@ from pepeunit.domain.pipes.config import PolicyType
 from pepeunit.domain.pipes.moments import from_ms
 from pepeunit.domain.pipes.rows import StoredRow
 
-BLOCK_ROWS: Final = 5_000
+BLOCK_ROWS: Final = 20_000
 BLOCK_CHARS: Final = 4 * 1024 * 1024
+"""A block ends when either is reached: whole columns pay, memory is bounded."""
+PIECE_CHARS: Final = 64 * 1024
 FIELD_CHARS_MAX: Final = 1024 * 1024
 """More than a broker lets through; a quote that is never closed ends here."""
 RECORD_CHARS_MAX: Final = 2 * 1024 * 1024
@@ -115,8 +117,13 @@ class PipeCsv:
         text = io.TextIOWrapper(
             self.file, encoding="utf-8-sig", errors="surrogateescape", newline=""
         )
-        lines = _readable(_Lines(text))
-        return next(lines, []), _blocks(lines)
+        lines = _Lines(text)
+        rows = csv.reader(lines, strict=True)
+        try:
+            header = next(filter(None, rows), [])
+        except csv.Error as error:
+            raise _unreadable(0, error) from None
+        return header, _blocks(rows, lines)
 
 
 @define
@@ -128,43 +135,48 @@ class _Lines:
     """Of the row that is read now."""
 
     def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self.text.readline(RECORD_CHARS_MAX + 1)
-        if not line:
-            raise StopIteration
-        self.row_chars += len(line)
-        if self.row_chars > RECORD_CHARS_MAX:
-            raise csv.Error(f"a row has over {RECORD_CHARS_MAX} characters")
-        return line
-
-
-def _blocks(lines: Iterator[list[str]]) -> Iterator[Sequence[Sequence[str]]]:
-    block: list[list[str]] = []
-    chars = 0
-    try:
-        for line in lines:
-            block.append(line)
-            chars += len(line) + sum(map(len, line))  # empty cells take memory too
-            if len(block) >= BLOCK_ROWS or chars >= BLOCK_CHARS:
-                yield block
-                block, chars = [], 0
-    except Invalid:
-        if block:  # a rule that an earlier row breaks is told first
-            yield block
-        raise
-    if block:
-        yield block
-
-
-def _readable(lines: _Lines) -> Iterator[list[str]]:
-    number = 0
-    try:
-        for line in csv.reader(lines, strict=True):
-            lines.row_chars = 0
-            if line:
+        rest = ""
+        while piece := self.text.read(PIECE_CHARS):
+            rest += piece
+            # a last CR may be half of a CRLF
+            end = max(rest.rfind("\n"), rest.rfind("\r", 0, -1)) + 1
+            for line in io.StringIO(rest[:end], newline=""):
+                self.row_chars += len(line)
+                self._require_short(self.row_chars)
                 yield line
-                number += 1
+            rest = rest[end:]
+            self._require_short(self.row_chars + len(rest))
+        if rest:
+            self.row_chars += len(rest)
+            yield rest
+
+    @staticmethod
+    def _require_short(chars: int) -> None:
+        if chars > RECORD_CHARS_MAX:
+            raise csv.Error(f"a row has over {RECORD_CHARS_MAX} characters")
+
+
+def _blocks(rows: Iterator[list[str]], lines: _Lines) -> Iterator[Sequence[Sequence[str]]]:
+    block: list[list[str]] = []
+    number = chars = lines.row_chars = 0
+    broken: csv.Error | None = None
+    try:
+        for row in rows:
+            if row:
+                block.append(row)
+                chars += lines.row_chars  # commas too: empty cells take memory
+                if len(block) >= BLOCK_ROWS or chars >= BLOCK_CHARS:
+                    yield block
+                    number += len(block)
+                    block, chars = [], 0
+            lines.row_chars = 0
     except csv.Error as error:
-        raise Invalid([(f"Row {number}", f"is not CSV: {error}")], Topic.PIPE) from None
+        broken = error
+    if block:  # a rule that an earlier row breaks is told first
+        yield block
+    if broken is not None:
+        raise _unreadable(number + len(block) + 1, broken)
+
+
+def _unreadable(number: int, error: csv.Error) -> Invalid:
+    return Invalid([(f"Row {number}", f"is not CSV: {error}")], Topic.PIPE)

@@ -48,8 +48,9 @@ class Pipes(Protocol):
         """How many nodes there are whose last change of a pipe is of that version or older."""
         ...
 
-    async def living(self) -> Set[tuple[NodeId, int]]:
-        """Every node that can have a pipe, with its generation: series of others are orphans."""
+    async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:
+        """Of these nodes those that can have a pipe, with their generations: series of others are
+        orphans."""
         ...
 
     async def series(self, node: NodeId) -> Series | None:

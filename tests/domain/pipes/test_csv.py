@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pepeunit.domain.errors import Topic
 from pepeunit.domain.pipes.csv_check import CsvCheck, RefusedRow, parse_csv_datetime
@@ -35,7 +38,7 @@ def checked(rows: list[list[str]], *arguments: Any, now: int = 86_400, **keys: A
     made = config(*arguments, **keys)
     wide = made.processing_policy.policy_type.value == "Aggregation"
     checking = CsvCheck(made, WINDOW if wide else WINDOW[:2], EPOCH_MS + now * 1000, NODE, 4)
-    passed = [checking.row(cells) for cells in rows]
+    passed = checking.check(rows)
     checking.end()
     assert checking.rows == len(rows)
     return passed
@@ -97,7 +100,7 @@ def test_each_missing_column_refuses_the_whole_file(column: str) -> None:
 def test_columns_are_found_by_name_after_a_byte_order_mark() -> None:
     header = ["\ufeffcreate_datetime", "note", " state "]
     checking = CsvCheck(config(N_RECORDS), header, EPOCH_MS, NODE, 4)
-    assert checking.row([at(1), "x", "5"])[3] == "5"
+    assert checking.check([[at(1), "x", "5"]])[0][3] == "5"
 
 
 def test_ragged_rows_are_refused() -> None:
@@ -221,3 +224,50 @@ def test_an_unmodified_export_imports_again(policy: dict[str, Any]) -> None:
     else:
         rows = [window("1.6666666666666667", 0, 60), window("1.6666666666666667", 60, 120)]
     assert len(checked(rows, policy, **keys)) == 2
+
+
+def verdict(blocks: list[list[list[str]]], *arguments: Any, **keys: Any) -> tuple[Any, ...]:
+    made = config(*arguments, **keys)
+    wide = made.processing_policy.policy_type.value == "Aggregation"
+    checking = CsvCheck(made, WINDOW if wide else WINDOW[:2], EPOCH_MS + 60_000, NODE, 4)
+    try:
+        return ([row for block in blocks for row in checking.check(block)],)
+    except RefusedRow as refusal:
+        return refusal.row, refusal.message
+
+
+MANY_RULES: dict[str, Any] = {
+    **LISTED,
+    **BOUNDED,
+    "max_rate": 1,
+    "last_unique_check": True,
+    "max_size": 4,
+    "period": {"type": "DateRange", "start": at(1), "end": at(55)},
+}
+STATES = st.sampled_from(["1", "2.5", "1.0", "3", "-1", "x", "1.0000", "\udc80", ""])
+ENTRIES = st.tuples(STATES, st.sampled_from(["", at(0), at(1.5), *map(at, range(1, 60, 7))]))
+SPANS = st.tuples(STATES, st.integers(0, 5), st.sampled_from([60, 60, 60, 61, 0]))
+
+
+@given(st.lists(ENTRIES, max_size=9), st.data())
+@pytest.mark.parametrize("policy", [N_RECORDS, TIME_WINDOW])
+def test_rows_get_the_same_verdict_alone_and_in_blocks(
+    policy: dict[str, Any], entries: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    rows = [list(entry) for entry in sorted(entries, key=itemgetter(1))]
+    if data.draw(st.booleans()):
+        rows.append(["1"])
+    cut = data.draw(st.integers(0, len(rows)))
+    keys = MANY_RULES if data.draw(st.booleans()) else TEXT
+    alone = verdict([[row] for row in rows], policy, **keys)
+    assert verdict([rows], policy, **keys) == alone
+    assert verdict([rows[:cut], rows[cut:]], policy, **keys) == alone
+
+
+@given(st.lists(SPANS, max_size=6))
+def test_windows_get_the_same_verdict_alone_and_in_blocks(
+    spans: list[tuple[str, int, int]],
+) -> None:
+    rows = [window(state, 60 * minute, 60 * minute + size) for state, minute, size in spans]
+    alone = verdict([[row] for row in rows], aggregation())
+    assert verdict([rows], aggregation()) == alone

@@ -78,7 +78,7 @@ def test_csv_vector(vector: dict[str, Any]) -> None:
     def check() -> list[dict[str, Any]]:
         now_ms = EPOCH_MS + vector["now"] * 1000
         checking = CsvCheck(made, header, now_ms, UUID(int=1), 1)
-        passed = [checking.row(cells) for cells in rows]
+        passed = checking.check(rows)
         checking.end()
         return [told(row, made.processing_policy.policy_type.value) for row in passed]
 

@@ -269,11 +269,16 @@ def insert(
 ) -> None:
     """One append of whole columns. ``token`` is always sent: with a deduplication window and
     none, equal blocks would vanish."""
-    client.insert(
-        table,
-        list(values),
-        column_names=[name for name, _ in columns],
-        column_type_names=[kind for _, kind in columns],
-        column_oriented=True,
-        settings={"insert_deduplication_token": token},
-    )
+    taken = list(values)
+    try:
+        client.insert(
+            table,
+            taken,
+            column_names=[name for name, _ in columns],
+            column_type_names=[kind for _, kind in columns],
+            column_oriented=True,
+            settings={"insert_deduplication_token": token},
+        )
+    finally:
+        # the library holds it in a cycle, until a collector that runs seldom finds it
+        taken.clear()

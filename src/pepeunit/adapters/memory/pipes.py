@@ -78,12 +78,12 @@ class MemoryPipes:
     async def count(self, up_to_version: int) -> int:
         return sum(0 < piped.version <= up_to_version for piped in self.view.world.piped.values())
 
-    async def living(self) -> Set[tuple[NodeId, int]]:
+    async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:
         world = self.view.world
         return {
             (uuid, world.piped.get(uuid, Piped()).generation)
-            for uuid, node in world.nodes.items()
-            if node.can_have_pipe
+            for uuid in among
+            if (node := world.nodes.get(uuid)) is not None and node.can_have_pipe
         }
 
     async def series(self, node: NodeId) -> Series | None:

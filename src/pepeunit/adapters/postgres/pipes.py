@@ -91,8 +91,9 @@ class PostgresPipes:
         ((found,),) = await self.statements.read(_COUNT, {"version": up_to_version})
         return int(found)
 
-    async def living(self) -> Set[tuple[NodeId, int]]:
-        return {(row.uuid, row.series_generation) for row in await self.statements.read(_LIVING)}
+    async def living(self, among: Collection[NodeId]) -> Set[tuple[NodeId, int]]:
+        found = await self.statements.read(_LIVING.where(one_of(nodes.c.uuid, among)))
+        return {(row.uuid, row.series_generation) for row in found}
 
     async def series(self, node: NodeId) -> Series | None:
         row = await self.statements.get(_SERIES, node, for_update=False)

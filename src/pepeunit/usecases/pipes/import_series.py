@@ -15,7 +15,6 @@ from pepeunit.domain.ids import NodeId
 from pepeunit.domain.pipes.config import PolicyType
 from pepeunit.domain.pipes.csv_check import CsvCheck
 from pepeunit.domain.pipes.moments import to_ms
-from pepeunit.domain.pipes.rows import StoredRow
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.ports.pipeline import Pipeline
@@ -25,9 +24,6 @@ from pepeunit.usecases.pipes.rules import PipeRules
 
 log = logging.getLogger(__name__)
 
-BATCH_ROWS: Final = 20_000
-BATCH_CHARS: Final = 16 * 1024 * 1024
-"""A batch is written when either is reached: columns pay, memory is bounded."""
 _FIELDS: Final = {
     PolicyType.N_RECORDS: "n_records",
     PolicyType.TIME_WINDOW: "time_windows",
@@ -37,7 +33,7 @@ _FIELDS: Final = {
 
 
 class Table(Protocol):
-    """A file of rows, read block by block off the event loop."""
+    """A file of rows, read block by block off the event loop; each block is written at once."""
 
     def read(self) -> tuple[Sequence[str], Iterator[Sequence[Sequence[str]]]]:
         """The header, and the rows in blocks. Both raise ``Invalid`` (topic pipe), whose message
@@ -93,7 +89,7 @@ class ImportSeries:
     async def _write(
         self, check: CsvCheck, blocks: Iterator[Sequence[Sequence[str]]], policy: PolicyType
     ) -> None:
-        batches = _batches(check, blocks)
+        batches = map(check.check, blocks)
         rows = await asyncio.to_thread(next, batches, None)
         number = 0
         while rows is not None:
@@ -120,18 +116,3 @@ class ImportSeries:
             await self.admin.delete([(node, generation)])
         except Unavailable as outage:
             log.warning("rows of a refused import wait for the sweep: %s", outage)
-
-
-def _batches(
-    check: CsvCheck, blocks: Iterator[Sequence[Sequence[str]]]
-) -> Iterator[list[StoredRow]]:
-    rows: list[StoredRow] = []
-    chars = 0
-    for block in blocks:
-        rows += map(check.row, block)
-        chars += sum(len(cell) for cells in block for cell in cells)
-        if len(rows) >= BATCH_ROWS or chars >= BATCH_CHARS:
-            yield rows
-            rows, chars = [], 0
-    if rows:
-        yield rows

@@ -21,6 +21,7 @@ from pepeunit.ports.database import Database
 from pepeunit.ports.pipes import PipeSetting
 from pepeunit.usecases.samples.in_force import Status, gone
 from pepeunit.usecases.samples.intake import Intake
+from pepeunit.usecases.samples.living import living
 from pepeunit.usecases.samples.signal import Signal
 
 log = logging.getLogger(__name__)
@@ -175,11 +176,12 @@ class FollowPipes:
 
     async def _find_deleted(self) -> None:
         known = list(self._known)  # before the question: a node made meanwhile is not missed
-        async with self._asking(), self._database.read() as rows:
-            if await rows.pipes.count(self.version) == len(known):
-                return
-            living = {node for node, _ in await rows.pipes.living()}
-        rows_gone = [gone(node) for node in known if node not in living]
+        async with self._asking():
+            async with self._database.read() as rows:
+                if await rows.pipes.count(self.version) == len(known):
+                    return
+            found = await living(self._database, known)
+        rows_gone = [gone(node) for node in known if node not in found]
         for some in _parts(rows_gone):
             await self._intake.append(ControlRecord(some))
             for row in some:

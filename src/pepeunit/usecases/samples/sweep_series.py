@@ -12,6 +12,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.ports.database import Database
 from pepeunit.ports.series_admin import SeriesAdmin
 from pepeunit.usecases.samples.lane import Lane
+from pepeunit.usecases.samples.living import living
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +66,12 @@ class SweepSeries:
     async def delete_orphans(self) -> int:
         """Delete rows of nodes and generations that do not live. Raises ``Unavailable``."""
         known = await self._admin.known()
-        async with self._database.read() as rows:
-            living: dict[UUID, int] = dict(await rows.pipes.living())
+        generations = await living(self._database, {node for node, _ in known})
         now = asyncio.get_running_loop().time()
         found = []
         seen: dict[tuple[UUID, int], float] = {}
         for node, generation in known:
-            shown = living.get(node)
+            shown = generations.get(node)
             if shown is not None and generation > shown:
                 since = self._reserved.get((node, generation), now)
                 seen[node, generation] = since
