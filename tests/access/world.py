@@ -163,6 +163,7 @@ async def the_world() -> AsyncIterator[World]:
         "series_reader": series,
         "series_admin": series,
         "journal": MemoryJournal(),
+        "journal_id": UUID(int=1),
         "checkpoint": MemoryCheckpoint(),
         "mirrors": MemoryMirrors(remotes),
         "archives": RememberingArchives(),

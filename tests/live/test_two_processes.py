@@ -74,7 +74,10 @@ async def test_a_device_on_one_process_is_watched_on_the_other(
         assert topic is not None
         one.use.tap_messages().values([(topic, b"21.5", 0, ANONYMOUS)], 1_000)
         assert (await socket.event())["value"] == "21.5"
-        assert (await stream.block())[1]["value"] == "21.5"
+        blocks = [await stream.block()]
+        if blocks[-1][1]["value"] is None:  # a second later how things stand is told again
+            blocks.append(await stream.block())
+        assert blocks[-1][1]["value"] == "21.5"
         async with one.use.database().begin() as tx:
             await tx.units.mark_presence(unit.uuid, is_online=True, at=house.unit.create_datetime)
         assert (await socket.event("2"))["isOnline"] is True
