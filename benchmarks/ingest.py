@@ -112,8 +112,11 @@ class PipeTable:
     async def changed(self, after: int) -> Sequence[PipeSetting]:
         return self._settings[after:] if after < len(self._settings) else ()
 
-    async def living(self) -> set[tuple[UUID, int]]:
-        return {(one.node, 1) for one in self._settings}
+    async def count(self, up_to_version: int) -> int:
+        return len(self._settings[:up_to_version])
+
+    async def living(self, among: Collection[UUID]) -> set[tuple[UUID, int]]:
+        return {(uuid, 1) for uuid in among}
 
     async def report(self, nodes: Collection[UUID], status: str, error: str | None) -> None: ...
 
