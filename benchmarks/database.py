@@ -171,7 +171,7 @@ async def measure(url: str) -> None:
             (uuid, "22.5", moment) for uuid in all_nodes[:STATES]
         ]
         async with database.begin() as tx:
-            assert await tx.nodes.store_states(batch) == STATES
+            assert await tx.nodes.store_states(batch, moment) == STATES
 
     print(f"\n{platform.processor() or platform.machine()}, Python {platform.python_version()}")
     print(f"{UNITS} units, {len(all_nodes)} nodes\n")
