@@ -122,3 +122,34 @@ async def test_a_thread_that_tells_something_between_two_turns_loses_nothing(
     thread.join()
     await asyncio.sleep(0)
     assert [one for some in stream.messages() for one in some] == ["one", "two"]
+
+
+def test_a_loop_that_closed_before_its_turn_ended_holds_up_no_later_line(
+    root: logging.Logger,
+) -> None:
+    stream = Writes()
+    write_log("text", "info", [], stream)
+    loop = asyncio.new_event_loop()
+    loop.call_soon(lambda: loop.call_soon(lambda: (loop.stop(), root.info("one"))))
+    loop.run_forever()
+    loop.close()
+    root.info("two")
+    assert [one for some in stream.messages() for one in some] == ["one", "two"]
+
+
+async def test_a_log_that_cannot_be_written_stops_nothing(root: logging.Logger) -> None:
+    class Full(Writes):
+        def write(self, text: str, /) -> int:
+            if not self.texts:
+                self.texts.append("")
+                raise OSError(28, "no space left on device")
+            return super().write(text)
+
+    stream, faults = Full(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    write_log("text", "info", [], stream)
+    root.info("one")
+    await asyncio.sleep(0)
+    root.info("two")
+    await asyncio.sleep(0)
+    assert (stream.messages()[1:], faults) == ([["two"]], [])

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from pepeunit.domain.errors import Throttled, Unavailable
-from pepeunit.usecases.access.turns import Turns
+from pepeunit.usecases.access.turns import WAITING_MAX, Turns
 
 
 @asynccontextmanager
@@ -79,3 +79,15 @@ async def test_who_hangs_up_while_waiting_or_as_it_is_given_keeps_no_turn() -> N
             with pytest.raises(asyncio.CancelledError):
                 await waiting
         assert not turns._held and not turns._waiting
+
+
+async def test_who_comes_when_very_many_wait_is_refused_at_once() -> None:
+    turns = Turns("uploads", 2, 30.0)
+    async with held(turns, "a", "b"):
+        waiting = [asyncio.create_task(take(turns, str(n), [])) for n in range(WAITING_MAX)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable, match=f"{WAITING_MAX} wait already"):
+                await take(turns, "late", [])
+    await asyncio.gather(*waiting)
+    assert not turns._held and not turns._waiting

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
@@ -135,24 +135,30 @@ class LinesOfATurn(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._lines: list[str] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Where the end of the turn is waited for."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._lines.append(self.format(record))
             if record.levelno > logging.INFO:
                 self.flush()
-            elif len(self._lines) == 1:
+            elif len(self._lines) == 1 or self._loop is None or self._loop.is_closed():
                 self._flush_soon()
         except Exception:
             self.handleError(record)
 
     def _flush_soon(self) -> None:
         try:
-            loop = asyncio.get_running_loop()
+            self._loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
         else:
-            loop.call_soon(self.flush)
+            self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        with suppress(OSError):  # a log that cannot be written stops nothing else
+            self.flush()
 
     def flush(self) -> None:
         with self.lock or nullcontext():

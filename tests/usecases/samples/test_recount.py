@@ -9,7 +9,19 @@ from attrs import evolve
 
 from pepeunit.adapters.memory.checkpoint import MemoryCheckpoint
 from pepeunit.adapters.memory.journal import MemoryJournal
-from tests.usecases.samples.site import JOURNAL_ID, QUICK, RECORDS, SUMS, Site, config, until
+from pepeunit.adapters.memory.series import MemorySeries
+from pepeunit.domain.pipes.config import RECORDS_MAX
+from pepeunit.ports.series_writer import SeriesBatch
+from tests.usecases.samples.site import (
+    JOURNAL_ID,
+    QUICK,
+    RECORDS,
+    SUMS,
+    Site,
+    Troubles,
+    config,
+    until,
+)
 
 KEPT = config("TimeWindow", time_window_size=86_400)
 CONFIGS = pytest.mark.parametrize("document", [RECORDS, KEPT], ids=["NRecords", "TimeWindow"])
@@ -158,4 +170,47 @@ async def test_of_an_open_window_only_what_the_journal_has_is_counted_again() ->
     site.clock.at(60)
     await site.windows_over()
     assert await site.states("sums") == [2.0]
+    await site.crash()
+
+
+class Ring(MemorySeries):
+    """Forgets the oldest rows, as the stored ring does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.troubles = Troubles()
+
+    async def write(self, batch: SeriesBatch) -> None:
+        await self.troubles.around(lambda: MemorySeries.write(self, batch), [], half=lambda: None)
+
+
+async def test_rows_behind_a_ring_that_went_round_are_not_hidden_without_the_checkpoint() -> None:
+    ring = Ring()
+    site = Site(series=ring)
+    await site.furnish(node=RECORDS)
+    await site.start()
+    await site.send("node", *["old"] * 2 * RECORDS_MAX)
+    await site.stored()
+    assert await site.stop()
+    site.limits = evolve(QUICK, checkpoint_seconds_min=3600.0)
+    await site.start()
+    site.clock.at(1)
+    await site.send("node", "first")
+    await until(lambda: site.ingest.tenure.checkpointer.due_at not in (None, 0.0))  # type: ignore[union-attr]
+    site.clock.at(2)
+    await site.send("node", *["stored"] * (RECORDS_MAX + 200))
+    await site.stored()
+    ring.troubles.is_down = True
+    site.clock.at(3)
+    await site.send("node", *["owed"] * 50)
+    await site.crash()
+    ring.troubles.is_down = False
+    site.checkpoint = MemoryCheckpoint()
+    await site.start()
+    site.clock.at(4)
+    await site.send("node", "last")
+    await site.stored()
+    (rows,) = ring._rings.values()
+    newest = sorted(rows.values(), key=lambda row: row[2])[-51:]
+    assert [row[3] for row in newest] == [*["owed"] * 50, "last"]
     await site.crash()

@@ -260,6 +260,7 @@ async def _until_signalled(work: Awaitable[int], arguments: argparse.Namespace) 
 
 def _end_hard() -> NoReturn:
     print(f"pepeunit: did not stop within {STOP_SECONDS_MAX} s, ended hard", file=sys.stderr)
+    logging.shutdown()
     os._exit(REFUSED)
 
 

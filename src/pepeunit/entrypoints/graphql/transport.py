@@ -130,7 +130,7 @@ class GraphqlRoute:
                 yield
             return
         agent = await asked.agent()
-        async with asyncio.timeout(seconds), turns.one_of(agent.account):
+        async with asyncio.timeout(seconds), turns.one_of(agent.account or asked.address):
             yield
 
     def _asked(self, request: web.Request) -> Asked:

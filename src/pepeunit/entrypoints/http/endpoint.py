@@ -102,12 +102,20 @@ class Endpoint:
     async def _answer(self, request: web.Request, agent: Agent, parts: dict[str, Any]) -> Any:
         query = parts.get("query")
         unlimited = isinstance(query, Paged) and query.is_unlimited
+        is_told = self.route.changes or agent.is_admin  # of who looks, administrators alone
+        if not unlimited and not is_told:
+            return await self._operate(agent, parts)
         address = asked_from(request, self.site)
         with self.lists.one_of(address) if unlimited else nullcontext():
+            if not is_told:
+                return await self._operate(agent, parts)
             about = getattr(parts.get("path", query), "uuid", None)
             async with self._act(agent, address, about):
-                answer = await self.route.operation(agent, **parts)
-                return await answer_of(answer) if isinstance(answer, Pieces) else answer
+                return await self._operate(agent, parts)
+
+    async def _operate(self, agent: Agent, parts: dict[str, Any]) -> Any:
+        answer = await self.route.operation(agent, **parts)
+        return await answer_of(answer) if isinstance(answer, Pieces) else answer
 
     @asynccontextmanager
     async def _spooled(self, request: web.Request, agent: Agent) -> AsyncIterator[SpooledUpload]:
@@ -117,10 +125,7 @@ class Endpoint:
             yield SpooledUpload(file)
 
     def _act(self, agent: Agent, address: str, uuid: object) -> AbstractAsyncContextManager[object]:
-        """Nothing is told of looks, except of an administrator's at private things."""
         route = self.route
-        if not route.changes and not agent.is_admin:
-            return nullcontext()
         words = "/".join(route.path.split("/")[1:3])
         collection = COLLECTIONS.get(words) or COLLECTIONS.get(route.tag)
         return self.acts(
@@ -187,9 +192,10 @@ class Endpoint:
         is_small = bytes_max <= SMALL_BODY_BYTES_MAX or (
             size is not None and size <= SMALL_BODY_BYTES_MAX
         )
+        account = agent.account or asked_from(request, self.site)
         try:
             async with asyncio.timeout(limits.body_seconds_max):
-                async with nullcontext() if is_small else self.large_bodies.one_of(agent.account):
+                async with nullcontext() if is_small else self.large_bodies.one_of(account):
                     return await request.clone(client_max_size=bytes_max).read()
         except web.HTTPRequestEntityTooLarge:
             raise BodyTooLarge(bytes_max) from None

@@ -15,6 +15,8 @@ from pepeunit.domain.errors import Throttled, Topic, Unavailable
 TURN_SECONDS_MAX: Final = 30.0
 """Who waited so long for a turn is told to come back."""
 RETRY_SECONDS: Final = 5.0
+WAITING_MAX: Final = 256
+"""Who comes when so many wait is told to come back at once."""
 
 
 @define(eq=False)
@@ -54,9 +56,13 @@ class Turns:
         self._pass_on()
 
     async def _take(self, account: Hashable) -> None:
+        if self._is_free_for(account):  # nobody who waits could take it: each end passes it on
+            self._held[account] += 1
+            return
+        if len(self._waiting) >= WAITING_MAX:
+            raise Unavailable(self.what, f"{WAITING_MAX} wait already, try again")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = account
-        self._pass_on()
         try:
             async with asyncio.timeout(self.seconds_max):
                 await asyncio.shield(turn)
@@ -69,12 +75,13 @@ class Turns:
 
     def _pass_on(self) -> None:
         for turn, account in list(self._waiting.items()):
-            if self._held.total() >= self.turns_max:
-                return
-            if self._held[account] < self.share_max:
+            if self._is_free_for(account):
                 del self._waiting[turn]
                 self._held[account] += 1
                 turn.set_result(None)
+
+    def _is_free_for(self, account: Hashable) -> bool:
+        return self._held.total() < self.turns_max and self._held[account] < self.share_max
 
     def _refusal(self, account: Hashable) -> Exception:
         if self._held[account] < self.share_max:

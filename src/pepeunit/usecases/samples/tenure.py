@@ -75,9 +75,10 @@ class Tenure:
         tenure = cls(parts, saved, intake, counters)
         if position != saved.position or saved.journal != parts.journal_id:
             log.info("the checkpoint may be behind the stored rows: they are counted")
-            tenure.follow.owe(await stored_numbers(parts.series_admin))
-        if position > saved.position:
-            await bridge(parts, intake, tenure.in_force)
+            stored = await stored_numbers(parts.series_admin)
+            tenure.follow.owe(stored)
+            if position > saved.position:
+                await bridge(parts, intake, tenure.in_force, stored)
         return tenure
 
     async def run(self) -> None:
