@@ -23,6 +23,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import quote
 
 from attrs import astuple, frozen
@@ -246,19 +247,27 @@ async def measure(port: int, bare_port: int, token: str, pid: int, bare_pid: int
         )
 
 
+class Serving(NamedTuple):
+    """Its two ports, and its process."""
+
+    port: int
+    mqtt_port: int
+    pid: int
+
+
 @asynccontextmanager
-async def serving(data_dir: Path, **settings: str) -> AsyncIterator[tuple[int, int]]:
-    """A ``serve`` that is ready: its port and its process."""
-    port = free_port()
+async def serving(data_dir: Path, **settings: str) -> AsyncIterator[Serving]:
+    """A ``serve`` that is ready; ``BENCH_UNDER`` names a profiler to run it under."""
+    port, mqtt_port = free_port(), free_port()
     command = [sys.executable, "-m", "pepeunit.entrypoints.main", "serve"]
     command += ["--data-dir", str(data_dir), "--host", "127.0.0.1"]
-    command += ["--http-port", str(port), "--mqtt-port", str(free_port())]
+    command += ["--http-port", str(port), "--mqtt-port", str(mqtt_port)]
     command = [*os.environ.get("BENCH_UNDER", "").split(), *command]
     with (data_dir.parent / "log").open("ab") as log:
         serve = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | settings)
         try:
             await answers(port, "/readyz")
-            yield port, serve.pid
+            yield Serving(port, mqtt_port, serve.pid)
         finally:
             serve.send_signal(signal.SIGTERM)
             serve.wait(20)
@@ -269,10 +278,10 @@ async def resident_alone(data_dir: Path, token: str) -> float:
     clickhouse = ClickHouseServer(data_dir.parent / "clickhouse", free_port())
     clickhouse.start()
     try:
-        async with serving(data_dir, PU_CLICKHOUSE_URL=clickhouse.url) as (port, pid):
+        async with serving(data_dir, PU_CLICKHOUSE_URL=clickhouse.url) as up:
             for request, _ in asked(token).values():
-                await load(port, pid, request)
-            return resident_mib(pid)
+                await load(up.port, up.pid, request)
+            return resident_mib(up.pid)
     finally:
         clickhouse.kill()
 
@@ -284,14 +293,14 @@ async def main() -> None:
         bare_port = free_port()
         bare = subprocess.Popen([sys.executable, "-c", BARE, str(bare_port)])
         try:
-            async with serving(data_dir) as (port, pid):
+            async with serving(data_dir) as up:
                 await answers(bare_port, "/")
                 print(
                     f"Python {sys.version.split()[0]}, {os.cpu_count()} processors,"
                     f" load before {os.getloadavg()[0]:.1f}\n"
                 )
-                await measure(port, bare_port, token, pid, bare.pid)
-                whole = resident_mib(pid)
+                await measure(up.port, bare_port, token, up.pid, bare.pid)
+                whole = resident_mib(up.pid)
         finally:
             bare.send_signal(signal.SIGTERM)
             bare.wait(20)

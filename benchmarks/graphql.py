@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import control_plane
-from benchmarks.control_plane import Measured, answers, fill, free_port, load, resident_mib
+from benchmarks.control_plane import Measured, fill, load, resident_mib, serving
 
 PATH = "/pepeunit/graphql"
 MANY = 1000
@@ -117,22 +115,10 @@ async def main() -> None:
     with TemporaryDirectory() as folder:
         data_dir = Path(folder, "data")
         token = await fill(data_dir)
-        port, mqtt_port = free_port(), free_port()
-        command = [sys.executable, "-m", "pepeunit.entrypoints.main", "serve"]
-        command += ["--data-dir", str(data_dir), "--host", "127.0.0.1"]
-        command += ["--http-port", str(port), "--mqtt-port", str(mqtt_port)]
-        command = [*os.environ.get("BENCH_UNDER", "").split(), *command]
-        with Path(folder, "log").open("wb") as log:
-            roomy = os.environ | {"PU_MAX_PAGINATION_SIZE": str(MANY)}
-            serve = subprocess.Popen(command, stdout=log, stderr=log, env=roomy)
-            try:
-                await answers(port, "/readyz")
-                print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
-                print(f"load average {os.getloadavg()[0]:.1f}, {time.strftime('%F')}\n")
-                await measure(port, token, serve.pid)
-            finally:
-                serve.send_signal(signal.SIGTERM)
-                serve.wait(20)
+        async with serving(data_dir, PU_MAX_PAGINATION_SIZE=str(MANY)) as up:
+            print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
+            print(f"load average {os.getloadavg()[0]:.1f}, {time.strftime('%F')}\n")
+            await measure(up.port, token, up.pid)
 
 
 if __name__ == "__main__":

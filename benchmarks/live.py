@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,7 +21,7 @@ from uuid import UUID
 
 import aiohttp
 from attrs import define, field
-from benchmarks.control_plane import answers, cpu_seconds, fill, free_port, resident_mib
+from benchmarks.control_plane import cpu_seconds, fill, resident_mib, serving
 
 from pepeunit.adapters.crypto.tokens import JwtTokens
 from pepeunit.adapters.embedded.installation import Installation
@@ -254,28 +252,19 @@ async def main() -> None:
         installation = Installation.open(data_dir)
         secret = installation.keys["PU_SECRET_KEY"]
         installation.close()
-        port, mqtt_port = free_port(), free_port()
-        command = [sys.executable, "-m", "pepeunit.entrypoints.main", "serve"]
-        command += ["--data-dir", str(data_dir), "--host", "127.0.0.1"]
-        command += ["--http-port", str(port), "--mqtt-port", str(mqtt_port)]
-        command = [*os.environ.get("BENCH_UNDER", "").split(), *command]
-        roomy = os.environ | {
+        roomy = {
             "PU_DOMAIN": "bench",
             "PU_MQTT_MAX_CLIENT_CONNECTION_RATE": "1000/s",
             "PU_MAX_PAGINATION_SIZE": "500",
         }
-        with Path(folder, "log").open("wb") as log:
-            serve = subprocess.Popen(command, stdout=log, stderr=log, env=roomy)
-            try:
-                await answers(port, "/readyz")
+        try:
+            async with serving(data_dir, **roomy) as up:
                 print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
                 print(f"load average {os.getloadavg()[0]:.1f}, {time.strftime('%F')}\n")
-                await measure(port, mqtt_port, token, secret, serve.pid)
-            finally:
-                serve.send_signal(signal.SIGTERM)
-                serve.wait(20)
-                if os.environ.get("BENCH_LOG"):
-                    print(Path(folder, "log").read_text()[-4000:])
+                await measure(up.port, up.mqtt_port, token, secret, up.pid)
+        finally:
+            if os.environ.get("BENCH_LOG"):
+                print(Path(folder, "log").read_text()[-4000:])
 
 
 if __name__ == "__main__":

@@ -170,6 +170,22 @@ async def stored(database: Database) -> Household:
     return home
 
 
+async def node_of(database: Database, login: str, **given: Any) -> Node:
+    """A node of that person's, in a unit of a repo of a registry of theirs."""
+    async with database.begin() as tx:
+        creator = await tx.users.by_login(login)
+        assert creator is not None
+        registry = a_registry(creator)
+        repo = a_repo(registry, creator)
+        unit = a_unit(repo, creator)
+        node = a_node(unit, **given)
+        await tx.registries.put(registry)
+        await tx.repos.put(repo)
+        await tx.units.put(unit)
+        await tx.nodes.put([node])
+    return node
+
+
 @define
 class Town:
     """Many random rows and who may see them."""

@@ -11,7 +11,7 @@ from pepeunit.entrypoints.graphql.binder import read_sdl
 from tests.access.graphql_calls import in_snake_case
 from tests.doors.graphql.generating import everything
 from tests.doors.graphql.platform import Gql
-from tests.doubles.rows import a_node, a_registry, a_repo, a_unit
+from tests.doubles.rows import node_of
 
 API = "/pepeunit/api/v1"
 SCHEMA = build_schema(read_sdl())
@@ -43,17 +43,7 @@ async def rest(gql: Gql, path: str, who: str = "alice") -> Any:
 @pytest.fixture
 async def node(gql: Gql) -> str:
     await gql.sign_up("alice")
-    async with gql.database.begin() as tx:
-        creator = await tx.users.by_login("alice")
-        assert creator is not None
-        registry = a_registry(creator)
-        repo = a_repo(registry, creator)
-        unit = a_unit(repo, creator)
-        node = a_node(unit)
-        await tx.registries.put(registry)
-        await tx.repos.put(repo)
-        await tx.units.put(unit)
-        await tx.nodes.put([node])
+    node = await node_of(gql.database, "alice")
     return str(node.uuid)
 
 

@@ -20,7 +20,7 @@ from pepeunit.ports.audit import AuditQuery
 from tests.doors.graphql.platform import CHECKS, Gql, served
 from tests.doors.http.piping import LAST, aggregated, records, windowed
 from tests.doubles.memory import forget_peak, peak_mib
-from tests.doubles.rows import a_node, a_registry, a_repo, a_unit
+from tests.doubles.rows import node_of
 
 CHECK = "query($file: Upload!) { checkDataPipeConfig(file: $file) { stage message } }"
 SET = """mutation($u: UUID!, $file: Upload!) {
@@ -56,17 +56,7 @@ async def piped(gql: Gql, config: Any) -> str:
     """An output of alice's with an active pipe of this config."""
     if "alice" not in gql.signed:
         await gql.sign_up("alice")
-    async with gql.database.begin() as tx:
-        creator = await tx.users.by_login("alice")
-        assert creator is not None
-        registry = a_registry(creator)
-        repo = a_repo(registry, creator)
-        unit = a_unit(repo, creator)
-        node = a_node(unit, is_data_pipe_active=True, state="21.5")
-        await tx.registries.put(registry)
-        await tx.repos.put(repo)
-        await tx.units.put(unit)
-        await tx.nodes.put([node])
+    node = await node_of(gql.database, "alice", is_data_pipe_active=True, state="21.5")
     await sent(gql, SET, str(node.uuid), json.dumps(config))
     return str(node.uuid)
 

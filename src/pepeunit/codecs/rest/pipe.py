@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from pepeunit.codecs.rest.json_text import naive_utc
 from pepeunit.domain.pipes.config import AggregationFunction, InputType, PolicyType, Stage
 from pepeunit.domain.pipes.drops import REASONS
 from pepeunit.domain.pipes.moments import from_ms
-from pepeunit.domain.pipes.rows import StoredRow
+from pepeunit.domain.pipes.rows import NewestValue, StoredRow
 from pepeunit.domain.pipes.validation import Violation
 
 
@@ -63,12 +63,15 @@ class LastValueModel:
     last_update_datetime: datetime
 
 
+RowModel = NRecordModel | TimeWindowModel | AggregationModel | LastValueModel
+
+
 @frozen
 class PipeDataModel:
     """``pipe_data`` are all of the type that was asked for."""
 
     count: int
-    pipe_data: Sequence[NRecordModel | TimeWindowModel | AggregationModel | LastValueModel]
+    pipe_data: Sequence[RowModel]
 
 
 @frozen
@@ -89,13 +92,15 @@ def pipe_drops_model(node: UUID, outcomes: Mapping[str, int]) -> PipeDropsModel:
     return PipeDropsModel(node, outcomes.get("accepted", 0), dropped)
 
 
-def last_value_model(node: UUID, state: str, received: datetime) -> LastValueModel:
-    return LastValueModel(node, state, naive_utc(received))
+def pipe_data_model(
+    count: int, policy: PolicyType, rows: Iterable[StoredRow | NewestValue]
+) -> PipeDataModel:
+    return PipeDataModel(count, [_row_model(policy, row) for row in rows])
 
 
-def row_model(
-    policy: PolicyType, row: StoredRow
-) -> NRecordModel | TimeWindowModel | AggregationModel:
+def _row_model(policy: PolicyType, row: StoredRow | NewestValue) -> RowModel:
+    if isinstance(row, NewestValue):
+        return LastValueModel(row.node, row.state, naive_utc(row.received))
     values: Any = row
     if policy is PolicyType.AGGREGATION:
         node, _, state, function, window, created, start, end, _ = values

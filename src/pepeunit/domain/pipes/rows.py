@@ -7,9 +7,10 @@ known by its window. Times are UTC epoch milliseconds, sizes bytes of UTF-8.
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 NRecordRow = tuple[UUID, int, int, str, str, int, int, int]
 """``(node, generation, seq, state, state_type, created_ms, max_count, size)``"""
@@ -25,6 +26,15 @@ StoredRow = NRecordRow | TimeWindowRow | AggregateRow
 LastValue = tuple[str, int]
 """``(state, received_ms)``; of two for one node the one received later wins, at a tie the later
 in arrival order."""
+
+
+@frozen
+class NewestValue:
+    """The newest value of a node, when it has one."""
+
+    node: UUID
+    state: str
+    received: datetime
 
 
 @define

@@ -18,10 +18,9 @@ from pepeunit.codecs.rest.pipe import (
     PipeDropsModel,
     PipeErrorModel,
     TimeWindowModel,
-    last_value_model,
+    pipe_data_model,
     pipe_drops_model,
     pipe_error_model,
-    row_model,
 )
 from pepeunit.codecs.rest.requests import Direction, Paged
 from pepeunit.domain.access.agent import Agent
@@ -35,7 +34,7 @@ from pepeunit.usecases.pipes.configure import CheckPipeConfig, GetPipeConfig, Se
 from pepeunit.usecases.pipes.drops import ReadPipeDrops
 from pepeunit.usecases.pipes.import_series import ImportSeries
 from pepeunit.usecases.pipes.purge import PurgeSeries
-from pepeunit.usecases.pipes.read_series import NewestValue, ReadSeries, SeriesFilter
+from pepeunit.usecases.pipes.read_series import ReadSeries, SeriesFilter
 
 
 @frozen(kw_only=True)
@@ -140,13 +139,7 @@ class PipeDoor:
 
     async def read_rows(self, agent: Agent, filters: PipeFilter) -> PipeDataModel:
         page = await self.read_data(agent, filters.uuid, filters.filter())
-        models = [
-            last_value_model(row.node, row.state, row.received)
-            if isinstance(row, NewestValue)
-            else row_model(filters.type, row)
-            for row in page.items
-        ]
-        return PipeDataModel(page.count, models)
+        return pipe_data_model(page.count, filters.type, page.items)
 
     async def import_csv(self, agent: Agent, uuid: UUID, file: File) -> Done:
         """Read from where the upload lies, never held whole."""

@@ -15,10 +15,9 @@ from pepeunit.codecs.rest.pipe import (
     PipeDataModel,
     PipeDropsModel,
     PipeErrorModel,
-    last_value_model,
+    pipe_data_model,
     pipe_drops_model,
     pipe_error_model,
-    row_model,
 )
 from pepeunit.codecs.rest.requests import Direction, Paged
 from pepeunit.codecs.zip_pieces import ZipPieces
@@ -33,7 +32,7 @@ from pepeunit.usecases.pipes.drops import ReadPipeDrops
 from pepeunit.usecases.pipes.export_series import ExportSeries, SeriesExport
 from pepeunit.usecases.pipes.import_series import ImportSeries
 from pepeunit.usecases.pipes.purge import PurgeSeries
-from pepeunit.usecases.pipes.read_series import NewestValue, ReadSeries, SeriesFilter
+from pepeunit.usecases.pipes.read_series import ReadSeries, SeriesFilter
 
 FILE_PART: Final = "data"
 MULTIPART_BYTES: Final = 16 * 1024
@@ -165,13 +164,7 @@ class PipeDoor:
         LastValue is one row at most and takes no filter.
         """
         page = await self.read_data(agent, query.uuid, query.filter())
-        models = [
-            last_value_model(row.node, row.state, row.received)
-            if isinstance(row, NewestValue)
-            else row_model(query.type, row)
-            for row in page.items
-        ]
-        return PipeDataModel(page.count, models)
+        return pipe_data_model(page.count, query.type, page.items)
 
     async def export_csv(self, agent: Agent, path: NodePath, query: EveryRow) -> Pieces:
         """All rows of the current policy as CSV in a zip, oldest first."""

@@ -11,7 +11,7 @@ from pepeunit.domain.ids import NodeId
 from pepeunit.domain.nodes.node import Node
 from pepeunit.domain.pipes.config import AggregationFunction, PolicyType
 from pepeunit.domain.pipes.moments import before, to_ms
-from pepeunit.domain.pipes.rows import StoredRow
+from pepeunit.domain.pipes.rows import NewestValue, StoredRow
 from pepeunit.domain.pipes.series import Series
 from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
@@ -73,15 +73,6 @@ def _from(moment: datetime | None) -> int | None:
     if moment is None:
         return None
     return to_ms(moment) + (moment.microsecond % 1000 > 0)
-
-
-@frozen
-class NewestValue:
-    """The newest value of a node, when it has one."""
-
-    node: NodeId
-    state: str
-    received: datetime
 
 
 @frozen
