@@ -79,7 +79,7 @@ async def reading(
         return datetime.now(UTC)
 
     parts = IngestParts(
-        database=PipeTable(NODES, KEPT_A_DAY),  # type: ignore[arg-type]
+        database=PipeTable(NODES, KEPT_A_DAY),
         journal=journal,
         journal_id=uuid4(),
         checkpoint=checkpoint,

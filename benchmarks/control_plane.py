@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -108,12 +109,13 @@ async def load(
     """Requests as fast as the answers come, over keep-alive connections. Any status but 200
     fails the run."""
     times: list[float] = []
+    answered = 0
     loop = asyncio.get_running_loop()
     start = loop.time() + WARM_SECONDS
     stop = start + seconds
 
     async def one() -> None:
-        nonlocal asked
+        nonlocal answered
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while (began := loop.time()) < stop:
             writer.write(request())
@@ -122,16 +124,15 @@ async def load(
                 raise RuntimeError(head.decode())
             at = head.lower().index(b"content-length:") + 15
             await reader.readexactly(int(head[at : head.index(b"\r", at)]))
-            asked += 1
+            answered += 1
             if began >= start:
                 times.append(loop.time() - began)
         writer.close()
 
     before = cpu_seconds(pid)
-    asked = 0
     await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
     own, children = (
-        (now - then) / asked * 1000 for now, then in zip(cpu_seconds(pid), before, strict=True)
+        (now - then) / answered * 1000 for now, then in zip(cpu_seconds(pid), before, strict=True)
     )
     cuts = statistics.quantiles(times, n=100)
     return Measured(len(times) / seconds, cuts[49] * 1000, cuts[98] * 1000, own, children)
@@ -228,7 +229,7 @@ async def measure(port: int, bare_port: int, token: str, pid: int, bare_pid: int
     )
     for name, (request, least) in asked(token).items():
         seen, bare = await in_turns(
-            lambda request=request: load(port, pid, request),
+            partial(load, port, pid, request),
             lambda: load(bare_port, bare_pid, lambda: get("/")),
         )
         share = seen.per_second / bare.per_second

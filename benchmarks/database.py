@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -181,7 +182,7 @@ async def measure(url: str) -> None:
     await timed("mark presence, committed", presence)
     for name, scope in (("a user", person), ("anyone", anyone)):
         base = UnitQuery(scope, order=NEWEST, slice=ten)
-        await timed(f"10 units as {name}", lambda q=base: find_units(q))
+        await timed(f"10 units as {name}", partial(find_units, base))
     searched = UnitQuery(person, search="unit 0042", order=NEWEST, slice=ten)
     await timed("10 units, search of two words", lambda: find_units(searched))
     await timed(

@@ -21,9 +21,10 @@ import socket
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -45,7 +46,7 @@ from pepeunit.domain.messaging.topic import ParsedTopic, parse_topic
 from pepeunit.entrypoints.devices.endpoint import Endpoint
 from pepeunit.entrypoints.devices.exchange import Exchange
 from pepeunit.entrypoints.devices.limits import Limits
-from pepeunit.entrypoints.devices.platform import Platform
+from pepeunit.entrypoints.devices.platform import Platform, Receive
 from pepeunit.usecases.messages.authorize_topic import MqttAction
 from pepeunit.usecases.messages.receive import Inbound, ReceiveMessages, StoreState
 from pepeunit.usecases.samples.ingest import Ingest
@@ -63,7 +64,6 @@ RAISED = Limits(
     connects_per_second=0, messages_per_second=0, bytes_per_second=0, receive_max=2 * WINDOW
 )
 T = TypeVar("T")
-Receive = Callable[[Sequence[Inbound]], Awaitable[None]]
 
 
 class Grounds:
@@ -96,7 +96,7 @@ class Grounds:
 
 
 @contextlib.asynccontextmanager
-async def platform_consumer(grounds: Grounds, folder: Path):
+async def platform_consumer(grounds: Grounds, folder: Path) -> AsyncIterator[Receive]:
     """The platform's own way in: the journal on disk, then the newest value per node."""
     journal = await FileJournal.open(folder / "journal")
     clock = lambda: datetime.now(UTC)  # noqa: E731
@@ -133,7 +133,7 @@ async def platform_consumer(grounds: Grounds, folder: Path):
 
 
 @contextlib.asynccontextmanager
-async def endpoint(grounds: Grounds, receive: Receive | None = None):
+async def endpoint(grounds: Grounds, receive: Receive | None = None) -> AsyncIterator[Endpoint]:
     exchange = Exchange()
     asked = Platform(grounds.authenticate, grounds.authorize, receive or grounds.receive, grounds)
     served = Endpoint(exchange, asked, RAISED)
@@ -244,7 +244,9 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-async def beside(work: Callable[[int, int, Pipe], None], port: int, count: int):
+async def beside(
+    work: Callable[[int, int, Pipe], None], port: int, count: int
+) -> tuple[Pipe, BaseProcess]:
     """Runs ``work`` in a process of its own; returns its pipe and itself when it reported."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
@@ -343,8 +345,8 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"load {os.getloadavg()[0]:.1f}"
     )
-    for name, value, goal in rows:
-        print(f"{name:<52} {value:<48} {goal}")
+    for what, found_text, wanted in rows:
+        print(f"{what:<52} {found_text:<48} {wanted}")
 
 
 if __name__ == "__main__":

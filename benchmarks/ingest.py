@@ -46,7 +46,7 @@ from pepeunit.codecs.mqtt import encode as e
 from pepeunit.codecs.mqtt import packets as p
 from pepeunit.codecs.mqtt.wire import VERSION_3
 from pepeunit.domain.access.agent import Agent
-from pepeunit.domain.ids import UnitId
+from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.record import SampleRecord
 from pepeunit.domain.messaging.topic import ParsedTopic, parse_topic
 from pepeunit.entrypoints.devices.endpoint import Endpoint
@@ -73,8 +73,8 @@ RAISED = Limits(
 GOALS = {"qos0": 100_000, "qos1": 40_000}
 
 
-def node(number: int) -> UUID:
-    return UUID(int=0x5EED0000 + number)
+def node(number: int) -> NodeId:
+    return NodeId(UUID(int=0x5EED0000 + number))
 
 
 def topic(number: int) -> bytes:
@@ -167,8 +167,8 @@ class Served:
     async def authenticate(self, token: str, client_id: str) -> Agent:
         return Agent.unit(UnitId(UUID(int=int(token))))
 
-    async def authorize(self, agent: Agent, action: MqttAction, name: str) -> ParsedTopic | None:
-        return parse_topic(name, {"here"})
+    async def authorize(self, agent: Agent, action: MqttAction, topic: str) -> ParsedTopic | None:
+        return parse_topic(topic, {"here"})
 
     async def connected(self, agent: Agent) -> None: ...
 
@@ -192,7 +192,7 @@ async def served(
     watched = Watched(ClickHouseSeriesWriter(store) if store else None, slowed)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
     parts = IngestParts(
-        database=PipeTable(nodes, config),  # type: ignore[arg-type]
+        database=PipeTable(nodes, config),
         journal=journal,
         journal_id=uuid4(),
         checkpoint=checkpoint,
@@ -420,7 +420,9 @@ async def windows(*, engine: bool) -> str:
             now_ms = int(time.time() * 1000)
             for _ in range(3):
                 for at in range(0, count, 5_000):
-                    some = {node(n): [b"21.5"] for n in range(at, at + 5_000)}
+                    some: dict[UUID, list[bytes]] = {
+                        node(n): [b"21.5"] for n in range(at, at + 5_000)
+                    }
                     await one.ingest.accept(SampleRecord(now_ms, some))
             await until(lambda: one.ingest.counters.accepted == 3 * count, 60)
             await asyncio.sleep(3)

@@ -36,7 +36,11 @@ SAMPLES_OF_A_NODE = 3
 """Each node has spoken so often before the clock starts."""
 
 Sample = tuple[bytes, int, bytes]
-LIMITS = {"type_value_threshold": "Range", "threshold_min": -50, "threshold_max": 120}
+LIMITS: dict[str, Any] = {
+    "type_value_threshold": "Range",
+    "threshold_min": -50,
+    "threshold_max": 120,
+}
 LAST_VALUE = {"policy_type": "LastValue"}
 AVERAGE = {"policy_type": "Aggregation", "time_window_size": 60, "aggregation_functions": "Avg"}
 
@@ -104,7 +108,7 @@ def measure(
         run()
     gc.collect()
     gc.freeze()  # as the service does once it is up
-    seconds = []
+    seconds: list[float] = []
     deadline = time.perf_counter() + float(sys.argv[1] if len(sys.argv) > 1 else SECONDS)
     while time.perf_counter() < deadline or len(seconds) < 5:
         seconds.append(run())

@@ -22,6 +22,7 @@ import time
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from pepeunit.adapters.embedded.installation import Installation
@@ -32,7 +33,7 @@ from pepeunit.codecs.mqtt.wire import VERSION_3
 from pepeunit.domain.access.agent import BACKEND, Agent
 from pepeunit.domain.access.tokens import UnitClaims
 from pepeunit.domain.access.visibility import Visibility
-from pepeunit.domain.ids import NodeId, RegistryId, RepoId, UnitId
+from pepeunit.domain.ids import NodeId, RegistryId, RepoId, UnitId, UserId
 from pepeunit.domain.nodes.node import Node, NodeType
 from pepeunit.domain.registries.registry import GitPlatform
 from pepeunit.domain.registries.version import Sha
@@ -87,10 +88,11 @@ async def _device(port: int, domain: str, unit: str, token: str) -> float:
     assert (await reader.readexactly(5))[0] == 0x90
     DEVICES.append(writer)
     decoder = Decoder(1 << 20, from_client=False, version=VERSION_3)
-    packets = []
+    packets: list[p.Packet] = []
     while not packets:
         packets = decoder.feed(await reader.read(65_536))
-    writer.write(e.encode_ack(p.PUBACK, packets[0][3]))
+    _, _, _, packet_id, _ = cast(p.Publish, packets[0])
+    writer.write(e.encode_ack(p.PUBACK, packet_id))
     return time.monotonic()
 
 
@@ -154,7 +156,7 @@ async def _fleet(
     return registry.uuid, repo.uuid, made
 
 
-def _unit(repo: RepoId, user, commit: Sha) -> Unit:
+def _unit(repo: RepoId, user: UserId, commit: Sha) -> Unit:
     uuid, now = UnitId(uuid4()), datetime.now(UTC)
     return Unit(
         uuid=uuid,
@@ -186,7 +188,7 @@ def _nodes(unit: Unit) -> list[Node]:
     ]
 
 
-async def _answer(pipe: Pipe, seconds: float):
+async def _answer(pipe: Pipe, seconds: float) -> Any:
     deadline = time.monotonic() + seconds
     while not pipe.poll():
         if time.monotonic() > deadline:
