@@ -20,6 +20,9 @@ from pepeunit.adapters.postgres.tables import metadata
 from pepeunit.domain.errors import Unavailable
 
 COPY_SECONDS_MAX: Final = 3600.0
+NUMBERS_LEFT_OUT: Final = 1_000_000
+"""Numbers that were given after the rows were read, at most: rows of series that were copied
+later, or stayed in a store of their own, bear them, and nothing new may be taken for those."""
 _COLUMNS: Final = """
     SELECT a.attname AS name, pg_get_serial_sequence($1, a.attname) IS NOT NULL AS numbered
     FROM pg_attribute a
@@ -103,11 +106,12 @@ async def copy_in(url: str, tables: Sequence[CopiedTable], folder: Path) -> None
 
 
 async def _number_on(driver: Any, table: str) -> None:
-    """Columns the database numbers go on behind the highest number that was loaded."""
+    """Columns the database numbers go on far behind the highest number that was loaded."""
     for row in await driver.fetch(_COLUMNS, table):
         if row["numbered"]:
             column = row["name"]
             await driver.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'),"  # noqa: S608
-                f" coalesce(max({column}), 0) + 1, false) FROM {table}"
+                f" coalesce(max({column}), 0) + $1) FROM {table}",
+                NUMBERS_LEFT_OUT,
             )
