@@ -28,10 +28,24 @@ from pepeunit.domain.pipes.memory import MemoryDump
 
 A, B = UUID(int=1), UUID(int=2**127)
 COUNTS = st.integers(0, 2**63 - 1)
+TIMES = st.integers(-(2**63), 2**63 - 1)
 SAMPLES = st.builds(
     SampleRecord,
-    st.integers(-(2**63), 2**63 - 1),
+    TIMES,
     st.dictionaries(st.uuids(), st.lists(st.binary(max_size=40), max_size=5), max_size=5),
+)
+IDENTIFIED = st.builds(
+    lambda received_ms, groups: SampleRecord(
+        received_ms,
+        {node: [payload for payload, _ in some] for node, some in groups.items()},
+        {node: tuple(packet_id for _, packet_id in some) for node, some in groups.items()},
+    ),
+    TIMES,
+    st.dictionaries(
+        st.uuids(),
+        st.lists(st.tuples(st.binary(max_size=40), st.integers(1, 65_535)), min_size=1, max_size=5),
+        max_size=5,
+    ),
 )
 CONTROL = st.builds(
     ControlRecord,
@@ -43,12 +57,12 @@ LOGS = st.builds(LogRecord, st.lists(st.tuples(st.uuids(), st.text(), st.text(),
 NUMBERS = st.builds(NumbersRecord, st.lists(st.tuples(st.uuids(), COUNTS, COUNTS, COUNTS)))
 
 
-@given(st.one_of(SAMPLES, CONTROL, LOGS, NUMBERS))
+@given(st.one_of(SAMPLES, IDENTIFIED, CONTROL, LOGS, NUMBERS))
 def test_a_record_comes_back_as_it_was(record: Record) -> None:
     assert unpack_record(pack_record(record)) == record
 
 
-@given(SAMPLES, st.data())
+@given(SAMPLES | IDENTIFIED, st.data())
 def test_a_record_that_is_cut_off_is_refused(record: SampleRecord, data: st.DataObject) -> None:
     packed = pack_record(record)
     with pytest.raises(ValueError, match="journal record"):

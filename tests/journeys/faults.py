@@ -31,8 +31,9 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.cli.rest_client import rest_client
 from tests.doubles.clickhouse import ClickHouseServer
+from tests.doubles.mosquitto import Mosquitto
 from tests.journeys.conftest import Served, free_port
-from tests.journeys.external import external_parts
+from tests.journeys.external import Pipelined, external_parts
 from tests.journeys.fault_witness import PAGE_ROWS, Owner, Watched
 
 LOGIN, PASSWORD = "owner", "Faults4711"
@@ -52,6 +53,7 @@ FULL_BYTES_MAX: Final = 132 * 2**20
 REFUSED_SECONDS: Final = 15.0
 FULL_SECONDS_MAX: Final = 120.0
 BROKER_RESTARTS: Final = 10
+PIPELINE_KILLS: Final = 40
 FAKETIME: Final = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
 WIDE: Final = {
     "PU_MQTT_CLIENT_MAX_MESSAGES_RATE": "100000/s",
@@ -313,31 +315,52 @@ async def clock(seed: int) -> Site:
 
 async def broker(seed: int) -> Site:
     """mosquitto is restarted cleanly below ``pepeunit pipeline``."""
+    async with behind_mosquitto(seed) as (one, mosquitto, _):
+        for number in range(1, BROKER_RESTARTS + 1):
+            await one.speak(one.dice.uniform(0.5, 3.0))
+            await asyncio.to_thread(mosquitto.stop)
+            await one.speak(one.dice.uniform(0.0, 1.0))
+            await asyncio.to_thread(mosquitto.start)
+            await one.speak(1.0)
+            await one.look(f"restart {number}")
+        one.tell(f"{BROKER_RESTARTS} restarts")
+        await one.last_look()
+        return one
+
+
+async def pipeline(seed: int) -> Site:
+    """``kill -9`` of ``pepeunit pipeline`` behind mosquitto, at random moments."""
+    async with behind_mosquitto(seed) as (one, _, pipelined):
+        for number in range(1, PIPELINE_KILLS + 1):
+            await one.speak(one.dice.uniform(0.5, 3.0))
+            await asyncio.to_thread(pipelined.end, signal.SIGKILL)
+            await one.speak(one.dice.uniform(0.0, 1.0))
+            await asyncio.to_thread(pipelined.start)
+            await one.look(f"kill {number}")
+        one.tell(f"{PIPELINE_KILLS} kills")
+        await one.last_look()
+        return one
+
+
+@asynccontextmanager
+async def behind_mosquitto(seed: int) -> AsyncIterator[tuple[Site, Mosquitto, Pipelined]]:
+    """Devices that speak to mosquitto, and who reads from it."""
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = Path(name)
         async with external_parts(folder) as parts, forge_in(folder) as forge:
             settings = parts.settings("here.example.com")
             served = parts.serve(settings | WIDE | {"PU_GIT_HOST_ALLOWLIST": forge.authority})
-            pipeline = parts.pipeline(settings)
+            pipelined = parts.pipeline(settings)
             one = Site(served, random.Random(seed))
             try:
-                await asyncio.to_thread(pipeline.start)
+                await asyncio.to_thread(pipelined.start)
                 await asyncio.to_thread(served.start)
                 await one.make_devices(forge, parts.mosquitto.port)
-                for number in range(1, BROKER_RESTARTS + 1):
-                    await one.speak(one.dice.uniform(0.5, 3.0))
-                    await asyncio.to_thread(parts.mosquitto.stop)
-                    await one.speak(one.dice.uniform(0.0, 1.0))
-                    await asyncio.to_thread(parts.mosquitto.start)
-                    await one.speak(1.0)
-                    await one.look(f"restart {number}")
-                one.tell(f"{BROKER_RESTARTS} restarts")
-                await one.last_look()
+                yield one, parts.mosquitto, pipelined
             finally:
                 one.end()
-                await asyncio.to_thread(pipeline.end, signal.SIGTERM)
+                await asyncio.to_thread(pipelined.end, signal.SIGTERM)
                 await asyncio.to_thread(served.end, signal.SIGTERM)
-            return one
 
 
 def journal_bytes(one: Site) -> int:
@@ -388,6 +411,7 @@ def note(line: str) -> None:
 
 SCENARIOS: Final[Mapping[str, Callable[[int], Awaitable[Site]]]] = {
     "broker": broker,
+    "pipeline": pipeline,
     "clickhouse": clickhouse,
     "postgres": postgres,
     "disk": disk,

@@ -34,7 +34,7 @@ async def asked(process: Pipelined, path: str) -> tuple[int, str]:
         return answer.status, await answer.text()
 
 
-async def test_pipes_run_behind_mosquitto_and_a_second_process_takes_over(
+async def test_pipes_run_behind_mosquitto_through_a_takeover_a_kill_and_a_restart(
     parts: External, tmp_path: Path
 ) -> None:
     (tmp_path / "forge").mkdir()
@@ -66,6 +66,10 @@ async def test_pipes_run_behind_mosquitto_and_a_second_process_takes_over(
         await asyncio.to_thread(second.wait_until_up)
         await site.speak(2.0)
         await site.look("second")
+        await asyncio.to_thread(second.end, signal.SIGKILL)
+        await asyncio.to_thread(second.start)
+        await site.speak(1.0)
+        await site.look("second, killed and started again")
         await asyncio.to_thread(parts.mosquitto.stop)
         await asyncio.to_thread(parts.mosquitto.start)
         await site.speak(2.0)

@@ -7,6 +7,7 @@
     u8 2 | JSON rows                                                 control
     u8 3 | JSON rows                                                 logs
     u8 4 | JSON rows                                                 numbers
+    u8 5 | as samples | u16 packet identifier of every payload       samples of a broker's session
 
 Rows in JSON are arrays whose first member is a uuid.
 """
@@ -35,6 +36,7 @@ SAMPLES: Final = 1
 CONTROL: Final = 2
 LOGS: Final = 3
 NUMBERS: Final = 4
+IDENTIFIED: Final = 5
 _FORMS: Final = {ControlRecord: CONTROL, LogRecord: LOGS, NumbersRecord: NUMBERS}
 _HEAD: Final = struct.Struct("<BqI")
 _NODE: Final = struct.Struct("<16sI")
@@ -54,14 +56,15 @@ def _packed_samples(record: SampleRecord) -> bytes:
     heads = [node(uuid.bytes, len(payloads)) for uuid, payloads in groups.items()]
     payloads = [payload for group in groups.values() for payload in group]
     lengths = struct.pack(f"<{len(payloads)}I", *map(len, payloads))
-    head = _HEAD.pack(SAMPLES, record.received_ms, len(heads))
-    return b"".join((head, *heads, lengths, *payloads))
+    ids = [one for node in groups for one in record.packet_ids[node]] if record.packet_ids else ()
+    head = _HEAD.pack(IDENTIFIED if ids else SAMPLES, record.received_ms, len(heads))
+    return b"".join((head, *heads, lengths, *payloads, struct.pack(f"<{len(ids)}H", *ids)))
 
 
 def unpack_record(packed: bytes) -> Record:
     """The record again. Raises ``ValueError`` for bytes that are none."""
     form = packed[0] if packed else 0
-    if form == SAMPLES:
+    if form in (SAMPLES, IDENTIFIED):
         try:
             return _samples(packed)
         except struct.error:
@@ -76,21 +79,26 @@ def unpack_record(packed: bytes) -> Record:
 
 
 def _samples(record: bytes) -> SampleRecord:
-    _, received_ms, node_count = _HEAD.unpack_from(record)
+    form, received_ms, node_count = _HEAD.unpack_from(record)
     at = _HEAD.size + node_count * _NODE.size
     heads = list(_NODE.iter_unpack(record[_HEAD.size : at]))
     count = sum(size for _, size in heads)
     lengths = struct.unpack_from(f"<{count}I", record, at)
     ends = list(accumulate(lengths, initial=at + 4 * count))
-    if len(heads) != node_count or ends[-1] != len(record):
+    ids_count = count if form == IDENTIFIED else 0
+    if len(heads) != node_count or ends[-1] + 2 * ids_count != len(record):
         raise ValueError("a journal record of samples with a wrong length")
+    ids = struct.unpack_from(f"<{ids_count}H", record, ends[-1])
     payloads = [record[begin:end] for begin, end in pairwise(ends)]
-    groups = {}
+    groups, packet_ids = {}, {}
     at = 0
-    for node, size in heads:
-        groups[UUID(bytes=node)] = payloads[at : at + size]
+    for packed, size in heads:
+        node = UUID(bytes=packed)
+        groups[node] = payloads[at : at + size]
+        if ids:
+            packet_ids[node] = ids[at : at + size]
         at += size
-    return SampleRecord(received_ms, groups)
+    return SampleRecord(received_ms, groups, packet_ids)
 
 
 def pack_tables(tables: Sequence[Sequence[Any]]) -> bytes:

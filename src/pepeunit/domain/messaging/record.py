@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 
 ControlRow = tuple[UUID, str | None, int, int, int]
 """``(node, config text or None, generation, first seq, version)``: a pipe setting that rules the
@@ -24,10 +24,12 @@ LogRow = tuple[UUID, str, str, int, int]
 @frozen
 class SampleRecord:
     """What devices published on topics of nodes, received at one moment (UTC epoch
-    milliseconds); the payloads of a node in the order they came."""
+    milliseconds); the payloads of a node in the order they came. ``packet_ids`` are those under
+    which an external broker may send the same payloads again; empty when nobody may."""
 
     received_ms: int
     payloads: Mapping[UUID, Sequence[bytes]]
+    packet_ids: Mapping[UUID, Sequence[int]] = field(factory=dict)
 
     @property
     def sample_count(self) -> int:
@@ -44,15 +46,19 @@ class SampleRecord:
             yield self
             return
         some: dict[UUID, list[bytes]] = {}
+        ids: dict[UUID, list[int]] = {}
         size = 0
         for node, payloads in self.payloads.items():
-            for payload in payloads:
+            known = self.packet_ids.get(node)
+            for index, payload in enumerate(payloads):
                 if some and size + len(payload) > bytes_max:
-                    yield SampleRecord(self.received_ms, some)
-                    some, size = {}, 0
+                    yield SampleRecord(self.received_ms, some, ids)
+                    some, ids, size = {}, {}, 0
                 some.setdefault(node, []).append(payload)
+                if known is not None:
+                    ids.setdefault(node, []).append(known[index])
                 size += len(payload)
-        yield SampleRecord(self.received_ms, some)
+        yield SampleRecord(self.received_ms, some, ids)
 
 
 @frozen

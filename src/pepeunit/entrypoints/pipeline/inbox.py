@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -39,6 +39,8 @@ class Accepting(Protocol):
 
     async def accept(self, record: SampleRecord) -> None: ...
 
+    def kept(self) -> AsyncIterator[SampleRecord]: ...
+
 
 @define(eq=False)
 class Batch:
@@ -47,12 +49,12 @@ class Batch:
     link: Link
     payloads: dict[UUID, list[bytes]] = field(factory=dict)
     """Of QoS 1."""
+    packet_ids: dict[UUID, list[int]] = field(factory=dict)
+    """Of the same messages."""
     unsure: dict[UUID, list[bytes]] = field(factory=dict)
     """Of QoS 0: they may be dropped."""
-    owed: list[p.Publish] = field(factory=list)
-    """To be acknowledged once stored."""
-    known: list[int] = field(factory=list)
-    """Packet identifiers of what was stored before, or concerns nobody."""
+    owed: list[int] = field(factory=list)
+    """Packet identifiers to be acknowledged once all is stored, in the order they came."""
     size_bytes: int = 0
 
 
@@ -91,7 +93,8 @@ class Inbox:
     async def run(self) -> None:
         """Connect, again and again, until cancelled; then say goodbye after the last message
         that was read is stored and acknowledged. Raises what the pipeline raises besides
-        ``Unavailable``; it may be run again."""
+        ``Unavailable`` for a batch; it may be run again."""
+        await self._recall()
         storing = asyncio.create_task(self._store_batches())
         reading = asyncio.create_task(self._connect_for_ever())
         try:
@@ -103,6 +106,12 @@ class Inbox:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
             self._begin_anew()
+
+    async def _recall(self) -> None:
+        """Who accepted it may have died before the broker was told."""
+        async for record in self._ingest.kept():
+            self._remembered.add(record)
+            await asyncio.sleep(0)
 
     def _begin_anew(self) -> None:
         """What was read and not stored comes again: the broker was not told of it."""
@@ -163,28 +172,27 @@ class Inbox:
             batch = self._gathered = Batch(link)
         node_of = self._topics.node
         is_expecting = self._remembered.is_expecting
-        payloads, owed = batch.payloads, batch.owed
+        payloads, packet_ids, owed = batch.payloads, batch.packet_ids, batch.owed
         size = 0
         for publish in publishes:
             head, topic, payload, packet_id, _ = publish
+            if head & QOS:
+                owed.append(packet_id)
             node = node_of(topic)
             if node is None:
                 self.foreign += 1
-                if packet_id:
-                    batch.known.append(packet_id)
                 continue
             if not head & QOS:
                 batch.unsure.setdefault(node, []).append(payload)
-            elif is_expecting and self._remembered.is_known(publish):
+            elif is_expecting and self._remembered.is_known(head, packet_id, node, payload):
                 self.repeated += 1
-                batch.known.append(packet_id)
                 continue
+            elif node in payloads:
+                payloads[node].append(payload)
+                packet_ids[node].append(packet_id)
             else:
-                owed.append(publish)
-                if node in payloads:
-                    payloads[node].append(payload)
-                else:
-                    payloads[node] = [payload]
+                payloads[node] = [payload]
+                packet_ids[node] = [packet_id]
             size += len(payload)
         size += len(publishes) * self._limits.message_bytes
         batch.size_bytes += size
@@ -212,37 +220,34 @@ class Inbox:
 
     async def _store(self, batch: Batch) -> None:
         received_ms = int(self._clock().timestamp() * 1000)
-        is_told = False
-        while batch.payloads or batch.unsure:
-            if batch.unsure and self._ingest.sheds_qos_0:
-                self._shed(batch)
-                continue
-            payloads = _joined(batch.payloads, batch.unsure)
+        if batch.unsure:
+            await self._offer(SampleRecord(received_ms, batch.unsure))
+        if batch.payloads:
+            await self._keep(SampleRecord(received_ms, batch.payloads, batch.packet_ids))
+        batch.link.acknowledge(batch.owed)
+
+    async def _offer(self, record: SampleRecord) -> None:
+        """Store it now or drop it."""
+        self.received += record.sample_count
+        if not self._ingest.sheds_qos_0:
             try:
-                await self._ingest.accept(SampleRecord(received_ms, payloads))
+                return await self._ingest.accept(record)
+            except Unavailable as outage:
+                log.debug("dropped: %s", outage)
+        return self._ingest.shed(record.sample_count)
+
+    async def _keep(self, record: SampleRecord) -> None:
+        """Store it, however long that takes."""
+        is_told = False
+        while True:
+            try:
+                await self._ingest.accept(record)
             except Unavailable as outage:
                 if not is_told:
-                    log.warning("%d messages wait: %s", len(batch.owed), outage)
+                    log.warning("%d messages wait: %s", record.sample_count, outage)
                 is_told = True
-                self._shed(batch)
                 await asyncio.sleep(self._limits.store_retry_seconds)
-                continue
-            self.received += sum(map(len, payloads.values()))
-            break
-        self._remembered.add(batch.owed)
-        batch.link.acknowledge([*batch.known, *(one[3] for one in batch.owed)])
-
-    def _shed(self, batch: Batch) -> None:
-        dropped = sum(map(len, batch.unsure.values()))
-        if dropped:
-            self._ingest.shed(dropped)
-            self.received += dropped
-            batch.unsure = {}
-
-
-def _joined(
-    first: dict[UUID, list[bytes]], second: dict[UUID, list[bytes]]
-) -> dict[UUID, list[bytes]]:
-    if not second:
-        return first
-    return {node: first.get(node, []) + second.get(node, []) for node in {**first, **second}}
+            else:
+                break
+        self.received += record.sample_count
+        self._remembered.add(record)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from pepeunit.domain.errors import Unavailable
@@ -82,6 +82,11 @@ class Ingest:
                 if not self._admission.is_full or loop.time() >= deadline:
                     raise
                 await asyncio.sleep(ROOM_LOOK_SECONDS)
+
+    def kept(self) -> AsyncIterator[SampleRecord]:
+        """Samples accepted lately, by this process or an earlier one: those whose rows are not
+        stored, and some before them. Raises ``Unavailable``."""
+        return self.intake.kept()
 
     # behind it
 

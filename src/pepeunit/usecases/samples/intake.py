@@ -65,14 +65,22 @@ class Intake:
     async def first_received_ms(self) -> int | None:
         """When the first sample to be taken out was received; None without one. Raises
         ``Unavailable``."""
-        async for _, packed in self._journal.read(self.position):
+        async for record in self._samples(self.position):
+            return record.received_ms
+        return None
+
+    def kept(self) -> AsyncIterator[SampleRecord]:
+        """Samples that the journal still has, oldest first. Raises ``Unavailable``."""
+        return self._samples(0)
+
+    async def _samples(self, position: int) -> AsyncIterator[SampleRecord]:
+        async for _, packed in self._journal.read(position):
             try:
                 record = self._codec.unpack_record(packed)
-            except ValueError:
+            except ValueError:  # told of when it is taken out
                 continue
             if isinstance(record, SampleRecord):
-                return record.received_ms
-        return None
+                yield record
 
     async def append(self, record: Record) -> None:
         """Durable when it returns, also for whoever is cancelled while waiting.
