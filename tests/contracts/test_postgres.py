@@ -10,13 +10,20 @@ from uuid import UUID, uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from attrs import evolve
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres.connections import ConnectionLimits, connect
 from pepeunit.adapters.postgres.database import PostgresDatabase
-from pepeunit.adapters.postgres.migrations import VERSION_TABLE, current_revision, migrate
+from pepeunit.adapters.postgres.migrations import (
+    SCRIPTS,
+    VERSION_TABLE,
+    current_revision,
+    migrate,
+    revisions,
+)
 from pepeunit.adapters.postgres.tables import metadata
 from pepeunit.domain.errors import Invalid, Unavailable
 from tests.doubles.rows import Household, a_user
@@ -31,6 +38,11 @@ async def empty_url(postgres_url: str) -> AsyncIterator[str]:
         await connection.execute(text(f"CREATE DATABASE {name}"))
         yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def test_the_names_of_the_scripts_are_the_chain_that_alembic_runs() -> None:
+    chain = [script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()]
+    assert revisions() == chain[::-1]
 
 
 async def test_migrations_build_the_tables_of_the_code(empty_url: str) -> None:

@@ -6,42 +6,18 @@ from typing import Final
 from uuid import UUID
 
 from attrs import frozen
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    Integer,
-    PrimaryKeyConstraint,
-    Table,
-    Uuid,
-    bindparam,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pepeunit.adapters.postgres.connections import autocommitting, connected
 from pepeunit.adapters.postgres.refusals import border
-from pepeunit.adapters.postgres.tables import metadata
-
-SEAT: Final = 1
-
-pipeline_seat = Table(
-    "pipeline_seat",
-    metadata,
-    Column("number", Integer, nullable=False),
-    Column("journal", Uuid, nullable=False),
-    Column("applied_version", BigInteger, nullable=False, server_default="0"),
-    PrimaryKeyConstraint("number", name="pipeline_seat_pkey"),
-    CheckConstraint(f"number = {SEAT}", name="pipeline_seat_one"),
-)
+from pepeunit.adapters.postgres.tables import PIPELINE_SEAT_KEY, SEAT, pipeline_seat
 
 _SIT: Final = (
     insert(pipeline_seat)
     .values(number=SEAT, journal=bindparam("journal"))
-    .on_conflict_do_nothing(constraint="pipeline_seat_pkey")
+    .on_conflict_do_nothing(constraint=PIPELINE_SEAT_KEY)
 )
 _SITTER: Final = select(pipeline_seat.c.journal)
 _APPLIED: Final = select(pipeline_seat.c.applied_version)

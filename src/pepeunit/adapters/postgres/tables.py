@@ -8,12 +8,14 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     FetchedValue,
     ForeignKey,
     Identity,
     Index,
+    Integer,
     MetaData,
     PrimaryKeyConstraint,
     Sequence,
@@ -39,6 +41,7 @@ UNIT_REPO: Final = "units_repo_fkey"
 REPO_CREATOR: Final = "repos_creator_fkey"
 UNIT_CREATOR: Final = "units_creator_fkey"
 NODE_CREATOR: Final = "nodes_creator_fkey"
+PIPELINE_SEAT_KEY: Final = "pipeline_seat_pkey"
 
 
 class JsonText(UserDefinedType[Any]):
@@ -283,3 +286,15 @@ outbox = Table(
 )
 Index("outbox_create_index", outbox.c.create_datetime, outbox.c.uuid)
 Index("outbox_uuid_index", outbox.c.uuid)
+
+SEAT: Final = 1
+"""The number of the one row of ``pipeline_seat``."""
+pipeline_seat = Table(
+    "pipeline_seat",
+    metadata,
+    Column("number", Integer, nullable=False),
+    _uuid("journal"),
+    Column("applied_version", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("number", name=PIPELINE_SEAT_KEY),
+    CheckConstraint(f"number = {SEAT}", name="pipeline_seat_one"),
+)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, column, func, select, table
 
 from pepeunit.adapters.postgres.connections import advisory_key, connect, connected
 from pepeunit.adapters.postgres.refusals import DEPENDENCY, border
@@ -18,24 +15,22 @@ from pepeunit.domain.errors import Unavailable
 VERSION_TABLE: Final = "schema_version"
 CONNECTION: Final = "connection"
 """Where the environment script finds the connection among the configuration's attributes."""
+SCRIPTS: Final = Path(__file__).parent
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return config
+def revisions() -> Sequence[str]:
+    """All that this version knows, oldest first: a file's name begins with its revision."""
+    return sorted(file.name.partition("_")[0] for file in SCRIPTS.glob("versions/r*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE}
-    ).get_current_revision()
+    if connection.scalar(select(func.to_regclass(VERSION_TABLE))) is None:
+        return None
+    return connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
 
 
-def _upgrade(connection: Connection, revision: str | None) -> list[str]:
-    config = _config()
-    scripts = ScriptDirectory.from_config(config)
-    known = [script.revision for script in scripts.walk_revisions()][::-1]
+def _upgrade(connection: Connection, revision: str | None) -> Sequence[str]:
+    known = revisions()
     target = known[-1] if revision is None else revision
     before = _revision(connection)
     if before is not None and before not in known:
@@ -44,19 +39,30 @@ def _upgrade(connection: Connection, revision: str | None) -> list[str]:
             f"its schema is at revision {before}, which this version of pepeunit does not know:"
             " run the version that wrote it or a newer one",
         )
+    begin = 0 if before is None else known.index(before) + 1
+    missing = known[begin : known.index(target) + 1]
+    if missing:
+        _run(connection, target)
+    return missing
+
+
+def _run(connection: Connection, target: str) -> None:
+    # a start that has nothing to migrate does without what takes a tenth of it to import
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes[CONNECTION] = connection
     command.upgrade(config, target)
-    applied = known[: known.index(target) + 1]
-    return applied if before is None else applied[applied.index(before) + 1 :]
 
 
 def is_known(revision: str) -> bool:
     """Whether this version has the revision among its own."""
-    scripts = ScriptDirectory.from_config(_config())
-    return revision in {script.revision for script in scripts.walk_revisions()}
+    return revision in revisions()
 
 
-async def migrate(url: str, revision: str | None = None) -> list[str]:
+async def migrate(url: str, revision: str | None = None) -> Sequence[str]:
     """Run every revision that is missing, up to a known ``revision`` or to the newest.
 
     All or none; the revisions that ran, oldest first.
