@@ -23,6 +23,7 @@ from pepeunit.domain.messaging.record import (
     NumbersRecord,
     Record,
     SampleRecord,
+    SessionRecord,
 )
 from pepeunit.domain.pipes.memory import MemoryDump
 
@@ -57,7 +58,7 @@ LOGS = st.builds(LogRecord, st.lists(st.tuples(st.uuids(), st.text(), st.text(),
 NUMBERS = st.builds(NumbersRecord, st.lists(st.tuples(st.uuids(), COUNTS, COUNTS, COUNTS)))
 
 
-@given(st.one_of(SAMPLES, IDENTIFIED, CONTROL, LOGS, NUMBERS))
+@given(st.one_of(SAMPLES, IDENTIFIED, CONTROL, LOGS, NUMBERS, st.builds(SessionRecord, TIMES)))
 def test_a_record_comes_back_as_it_was(record: Record) -> None:
     assert unpack_record(pack_record(record)) == record
 

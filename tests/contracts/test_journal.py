@@ -106,3 +106,23 @@ async def test_a_full_journal_refuses_until_records_are_released(journal: Journa
     await journal.append([b"again"])
     assert await stored(journal, end) == [b"again"]
     assert len(await stored(journal)) < len(accepted)
+
+
+async def test_the_tail_begins_at_a_record_and_has_the_newest_bytes(journal: Journal) -> None:
+    assert await stored(journal, journal.tail(100)) == []
+    for n in range(40):
+        await journal.append([b"%03d" % n * 30])
+    tail = await stored(journal, journal.tail(900))
+    assert tail[-1] == b"039" * 30
+    assert 900 <= sum(map(len, tail)) < 3_000
+    assert len(await stored(journal, journal.tail(1 << 20))) == 40
+
+
+async def test_reading_goes_on_when_what_it_reads_is_released(journal: Journal) -> None:
+    ends = [await journal.append([bytes(180)]) for _ in range(30)]
+    found = []
+    async for end, _ in journal.read(0):
+        found.append(end)
+        if len(found) == 1:
+            await journal.release(ends[25])
+    assert found[-1] == ends[-1]

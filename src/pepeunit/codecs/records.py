@@ -8,6 +8,7 @@
     u8 3 | JSON rows                                                 logs
     u8 4 | JSON rows                                                 numbers
     u8 5 | as samples | u16 packet identifier of every payload       samples of a broker's session
+    u8 6 | i64 began ms                                              a broker's session begins
 
 Rows in JSON are arrays whose first member is a uuid.
 """
@@ -29,6 +30,7 @@ from pepeunit.domain.messaging.record import (
     NumbersRecord,
     Record,
     SampleRecord,
+    SessionRecord,
 )
 from pepeunit.domain.pipes.memory import MemoryDump
 
@@ -37,9 +39,11 @@ CONTROL: Final = 2
 LOGS: Final = 3
 NUMBERS: Final = 4
 IDENTIFIED: Final = 5
+SESSION: Final = 6
 _FORMS: Final = {ControlRecord: CONTROL, LogRecord: LOGS, NumbersRecord: NUMBERS}
 _HEAD: Final = struct.Struct("<BqI")
 _NODE: Final = struct.Struct("<16sI")
+_SESSION: Final = struct.Struct("<Bq")
 _MEMORY: Final = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -47,6 +51,8 @@ def pack_record(record: Record) -> bytes:
     """One journal record."""
     if isinstance(record, SampleRecord):
         return _packed_samples(record)
+    if isinstance(record, SessionRecord):
+        return _SESSION.pack(SESSION, record.began_ms)
     return bytes((_FORMS[type(record)],)) + orjson.dumps(record.rows)
 
 
@@ -69,6 +75,10 @@ def unpack_record(packed: bytes) -> Record:
             return _samples(packed)
         except struct.error:
             raise ValueError("a journal record of samples that is cut off") from None
+    if form == SESSION:
+        if len(packed) != _SESSION.size:
+            raise ValueError("a journal record of a session with a wrong length")
+        return SessionRecord(_SESSION.unpack(packed)[1])
     if form == CONTROL:
         return ControlRecord(_rows(orjson.loads(packed[1:])))
     if form == LOGS:

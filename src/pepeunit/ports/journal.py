@@ -23,6 +23,11 @@ class Journal(Protocol):
         """The stored records from ``position`` on, each with the position behind it."""
         ...
 
+    def tail(self, size_bytes: int) -> int:
+        """A position at the beginning of a record, behind which the journal still has so many
+        of its newest bytes at least, or all that it has."""
+        ...
+
     async def release(self, position: int) -> None:
         """Records before ``position`` are stored elsewhere: remember that, free their space."""
         ...

@@ -22,7 +22,7 @@ from pepeunit.codecs.mqtt.properties import Property
 from pepeunit.codecs.mqtt.stream import Decoder
 from pepeunit.codecs.mqtt.wire import VERSION_5
 from pepeunit.domain.errors import Unavailable
-from pepeunit.domain.messaging.record import SampleRecord
+from pepeunit.domain.messaging.record import SampleRecord, SessionRecord
 from pepeunit.entrypoints.pipeline.inbox import Inbox
 from pepeunit.entrypoints.pipeline.limits import InboxLimits
 from pepeunit.entrypoints.pipeline.link import Broker
@@ -42,7 +42,7 @@ class Store:
 
     def __init__(self) -> None:
         self.payloads: list[bytes] = []
-        self.records: list[SampleRecord] = []
+        self.records: list[SampleRecord | SessionRecord] = []
         self.refuses = False
         self.sheds_qos_0 = False
         self.dropped = 0
@@ -63,7 +63,12 @@ class Store:
         self.payloads += record.payloads[NODE]
         self.records.append(record)
 
-    async def kept(self) -> AsyncIterator[SampleRecord]:
+    async def note_session(self, began_ms: int) -> None:
+        if self.refuses:
+            raise Unavailable("journal", "full")
+        self.records.append(SessionRecord(began_ms))
+
+    async def late(self) -> AsyncIterator[SampleRecord | SessionRecord]:
         for record in self.records:
             yield record
 
@@ -186,9 +191,9 @@ async def test_a_broker_that_restarts_cleanly_loses_and_doubles_nothing(
 
 async def test_nothing_is_acknowledged_while_the_journal_refuses(mosquitto: Mosquitto) -> None:
     store = Store()
-    store.refuses = True
     async with reading(mosquitto.port, store) as inbox:
         await until(lambda: inbox.is_connected)
+        store.refuses = True
         values = [str(number).encode() for number in range(100)]
         await asyncio.to_thread(publish, mosquitto.port, *((TOPIC, one, 1) for one in values))
         await until(lambda: store.refused > 2)
@@ -275,55 +280,6 @@ async def test_it_asks_for_a_session_that_lasts_and_for_65535_in_flight(told: To
     assert connect.properties[Property.SESSION_EXPIRY] == 24 * 3600
 
 
-async def test_what_was_stored_and_comes_again_is_acknowledged_and_not_stored_again(
-    told: Told,
-) -> None:
-    store = Store()
-    async with reading(told.port, store):
-        await told.greet(session_present=False)
-        told.publish(b"one", 5)
-        told.publish(b"two", 6)
-        assert acks(await told.next(), await told.next()) == [5, 6]
-        told.cut_off()
-        await told.greet(session_present=True)
-        told.publish(b"one", 5, dup=True)
-        told.publish(b"another", 6, dup=True)
-        told.publish(b"one", 5, dup=True)
-        assert acks(await told.next(), await told.next(), await told.next()) == [5, 6, 5]
-    assert store.payloads == [b"one", b"two", b"another", b"one"]
-
-
-async def test_what_a_killed_process_stored_and_did_not_acknowledge_is_not_stored_again(
-    told: Told,
-) -> None:
-    store = Store()
-    async with reading(told.port, store):
-        await told.greet(session_present=False)
-        told.publish(b"one", 5)
-        told.publish(b"two", 6)
-        assert acks(await told.next(), await told.next()) == [5, 6]
-        told.cut_off()
-    async with reading(told.port, store):  # what the first one remembered is gone
-        await told.greet(session_present=True)
-        told.publish(b"two", 6, dup=True)
-        told.publish(b"three", 7, dup=True)
-        assert acks(await told.next(), await told.next()) == [6, 7]
-    assert store.payloads == [b"one", b"two", b"three"]
-
-
-async def test_a_session_that_begins_anew_has_new_identifiers(told: Told) -> None:
-    store = Store()
-    async with reading(told.port, store):
-        await told.greet(session_present=False)
-        told.publish(b"one", 5)
-        await told.next()
-        told.cut_off()
-        await told.greet(session_present=False)
-        told.publish(b"one", 5, dup=True)
-        await told.next()
-    assert store.payloads == [b"one", b"one"]
-
-
 async def test_qos_0_is_dropped_and_counted_when_the_pipeline_says_so(told: Told) -> None:
     store = Store()
     store.sheds_qos_0 = True
@@ -363,7 +319,7 @@ async def test_it_stops_reading_when_too_much_waits_for_the_journal(told: Told) 
     store.refuses = True
     limits = InboxLimits(held_bytes_max=100_000, store_retry_seconds=0.02)
     async with reading(told.port, store, limits) as inbox:
-        await told.greet(session_present=False)
+        await told.greet(session_present=True)
         block = b"".join(
             e.encode_publish(TOPIC.encode(), b"x" * 1_000, VERSION_5, qos=1, packet_id=n + 1)
             for n in range(1_000)

@@ -206,6 +206,7 @@ class FileJournal:
         at = max(position, self._starts[0]) if self._starts else self._end
         while at < self._end:
             known = list(self._starts)
+            at = max(at, known[0])  # what lies before was released meanwhile
             index = bisect_right(known, at) - 1
             start = known[index]
             limit = known[index + 1] if index + 1 < len(known) else self._end
@@ -217,7 +218,6 @@ class FileJournal:
             except FileNotFoundError:
                 if start in self._starts:
                     raise Unavailable(DEPENDENCY, f"{path} is missing") from None
-                at = max(at, self._starts[0])  # released meanwhile
                 continue
             except OSError as error:
                 raise _unavailable(error, self._directory) from error
@@ -227,6 +227,10 @@ class FileJournal:
             for end, record in records:
                 at = start + end
                 yield at, record
+
+    def tail(self, size_bytes: int) -> int:
+        index = bisect_right(self._starts, self._end - size_bytes) - 1
+        return self._starts[max(index, 0)] if self._starts else self._end
 
     async def release(self, position: int) -> None:
         if position > self._end:

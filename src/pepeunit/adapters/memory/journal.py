@@ -51,6 +51,10 @@ class MemoryJournal:
             if end > position:
                 yield end, record
 
+    def tail(self, size_bytes: int) -> int:
+        wanted = self._end - size_bytes
+        return max((end for end in self._records if end <= wanted), default=0)
+
     async def release(self, position: int) -> None:
         if position > self._end:
             raise Invalid(f"nothing is stored at {position} yet, the journal ends at {self._end}")

@@ -82,4 +82,12 @@ class LogRecord:
     rows: Sequence[LogRow]
 
 
-Record = SampleRecord | ControlRecord | LogRecord | NumbersRecord
+@frozen
+class SessionRecord:
+    """An external broker began a session: packet identifiers before it are of another one.
+    ``began_ms`` is UTC epoch milliseconds."""
+
+    began_ms: int
+
+
+Record = SampleRecord | ControlRecord | LogRecord | NumbersRecord | SessionRecord

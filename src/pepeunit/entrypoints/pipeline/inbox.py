@@ -17,7 +17,7 @@ from attrs import define, field
 
 from pepeunit.codecs.mqtt import packets as p
 from pepeunit.domain.errors import Unavailable
-from pepeunit.domain.messaging.record import SampleRecord
+from pepeunit.domain.messaging.record import SampleRecord, SessionRecord
 from pepeunit.entrypoints.pipeline.limits import InboxLimits
 from pepeunit.entrypoints.pipeline.link import Broker, Link
 from pepeunit.entrypoints.pipeline.redelivery import Remembered
@@ -39,7 +39,9 @@ class Accepting(Protocol):
 
     async def accept(self, record: SampleRecord) -> None: ...
 
-    def kept(self) -> AsyncIterator[SampleRecord]: ...
+    async def note_session(self, began_ms: int) -> None: ...
+
+    def late(self) -> AsyncIterator[SampleRecord | SessionRecord]: ...
 
 
 @define(eq=False)
@@ -75,6 +77,8 @@ class Inbox:
         self._clock = clock
         self._limits = limits or InboxLimits()
         self._remembered = Remembered(self._limits)
+        self._is_session_new = False
+        """And not in the journal yet."""
         self._gathered: Batch | None = None
         self.held_bytes = 0
         """Of messages that wait for the journal."""
@@ -108,10 +112,25 @@ class Inbox:
             self._begin_anew()
 
     async def _recall(self) -> None:
-        """Who accepted it may have died before the broker was told."""
-        async for record in self._ingest.kept():
-            self._remembered.add(record)
-            await asyncio.sleep(0)
+        """Who accepted them may have died before the broker was told."""
+        remembered = self._remembered
+        remembered.forget()
+        try:
+            async for record in self._ingest.late():
+                if isinstance(record, SessionRecord):
+                    remembered.forget()
+                else:
+                    remembered.add(record)
+        except Unavailable as outage:
+            log.warning("what the broker sends again may be stored twice: %s", outage)
+            remembered.forget()
+        newest = remembered.newest_ms
+        oldest_ms = self._now_ms() - 1000 * self._limits.recalled_seconds_max
+        if newest is not None and newest < oldest_ms:
+            remembered.forget()
+
+    def _now_ms(self) -> int:
+        return int(self._clock().timestamp() * 1000)
 
     def _begin_anew(self) -> None:
         """What was read and not stored comes again: the broker was not told of it."""
@@ -123,6 +142,7 @@ class Inbox:
         limits, delay = self._limits, self._limits.retry_seconds_min
         is_told = False
         while True:
+            await self._is_idle.wait()  # what a connection brought is stored before it comes again
             try:
                 link = await Link.open(self._broker, self._topics.filters, limits, self)
             except Unavailable as outage:
@@ -153,7 +173,6 @@ class Inbox:
             raise
         finally:
             self.is_connected = False
-        await self._is_idle.wait()  # what it brought is stored before it can come again
         return reason
 
     def greeted(self, *, is_known: bool) -> None:
@@ -161,8 +180,14 @@ class Inbox:
             self._remembered.expect()
         else:
             self._remembered.forget()
+            self._is_session_new = True
             if self.connections:
                 log.warning("the broker had no session: what came meanwhile is lost to us")
+
+    async def note_session(self) -> None:
+        if self._is_session_new:
+            await self._ingest.note_session(self._now_ms())
+            self._is_session_new = False
 
     # the link's side
 
@@ -219,12 +244,12 @@ class Inbox:
                 self._is_idle.set()
 
     async def _store(self, batch: Batch) -> None:
-        received_ms = int(self._clock().timestamp() * 1000)
-        if batch.unsure:
-            await self._offer(SampleRecord(received_ms, batch.unsure))
+        received_ms = self._now_ms()
         if batch.payloads:
             await self._keep(SampleRecord(received_ms, batch.payloads, batch.packet_ids))
         batch.link.acknowledge(batch.owed)
+        if batch.unsure:
+            await self._offer(SampleRecord(received_ms, batch.unsure))
 
     async def _offer(self, record: SampleRecord) -> None:
         """Store it now or drop it."""

@@ -32,6 +32,10 @@ class InboxLimits:
     """Stored messages whose acknowledgement the broker may not have had: sent again, they are
     acknowledged and not stored again. Below the 65 535 packet identifiers, which come round."""
     remembered_bytes_max: int = 16 * MIB
+    remembered_seconds: int = 10
+    """Before the newest of them: an acknowledgement does not take so long."""
+    recalled_seconds_max: int = HOUR
+    """Older ones, of a journal that was put back for instance, are not remembered at a start."""
     connect_seconds: float = 10.0
     """To a connection, to the answer to CONNECT, and to the one to SUBSCRIBE."""
     silence_factor: float = 1.5

@@ -53,6 +53,11 @@ class Taker(Protocol):
         session."""
         ...
 
+    async def note_session(self) -> None:
+        """Before the broker is asked for anything. Raises ``Unavailable`` when a new session
+        cannot be written down."""
+        ...
+
     def take(self, link: Link, publishes: Sequence[p.Publish]) -> None:
         """The publishes of one read."""
         ...
@@ -99,6 +104,7 @@ class Link(asyncio.Protocol):
                     server_hostname=broker.host if broker.tls else None,
                 )
             await link._greet()
+            await taker.note_session()
             await link._subscribe(filters)
         except TimeoutError:
             link.abort("no answer")

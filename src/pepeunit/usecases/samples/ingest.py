@@ -15,7 +15,13 @@ from typing import Final
 
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.ids import NodeId
-from pepeunit.domain.messaging.record import LogRecord, LogRow, Record, SampleRecord
+from pepeunit.domain.messaging.record import (
+    LogRecord,
+    LogRow,
+    Record,
+    SampleRecord,
+    SessionRecord,
+)
 from pepeunit.domain.pipes.drops import REASONS
 from pepeunit.ports.leases import Leases
 from pepeunit.usecases.samples.admission import Admission
@@ -83,10 +89,15 @@ class Ingest:
                     raise
                 await asyncio.sleep(ROOM_LOOK_SECONDS)
 
-    def kept(self) -> AsyncIterator[SampleRecord]:
-        """Samples accepted lately, by this process or an earlier one: those whose rows are not
-        stored, and some before them. Raises ``Unavailable``."""
-        return self.intake.kept()
+    async def note_session(self, began_ms: int) -> None:
+        """An external broker began a session; durable when this returns. Raises
+        ``Unavailable``."""
+        await self.intake.append(SessionRecord(began_ms))
+
+    def late(self) -> AsyncIterator[SampleRecord | SessionRecord]:
+        """What was accepted last, by this process or an earlier one, oldest first. Raises
+        ``Unavailable``."""
+        return self.intake.late()
 
     # behind it
 

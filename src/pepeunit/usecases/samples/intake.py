@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Final
 
-from pepeunit.domain.messaging.record import Record, SampleRecord
+from pepeunit.domain.messaging.record import Record, SampleRecord, SessionRecord
 from pepeunit.ports.journal import Journal
 from pepeunit.ports.record_codec import RecordCodec
 from pepeunit.usecases.samples.signal import Signal
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 PART_BYTES_MAX: Final = 4 * 2**20
 """Of payloads in one journal record."""
+LATE_BYTES: Final = 8 * 2**20
+"""Of the journal, in which the records of the last moments are looked for."""
 SAMPLE_BYTES: Final = 80
 """About what a payload takes in memory besides its bytes."""
 
@@ -65,22 +67,26 @@ class Intake:
     async def first_received_ms(self) -> int | None:
         """When the first sample to be taken out was received; None without one. Raises
         ``Unavailable``."""
-        async for record in self._samples(self.position):
-            return record.received_ms
+        async for record in self._readable(self.position):
+            if isinstance(record, SampleRecord):
+                return record.received_ms
         return None
 
-    def kept(self) -> AsyncIterator[SampleRecord]:
-        """Samples that the journal still has, oldest first. Raises ``Unavailable``."""
-        return self._samples(0)
+    async def late(self) -> AsyncIterator[SampleRecord | SessionRecord]:
+        """The newest samples and sessions that the journal has, whoever appended them, in
+        order; LATE_BYTES of it at least. Raises ``Unavailable``."""
+        async for record in self._readable(self._journal.tail(LATE_BYTES)):
+            if isinstance(record, SampleRecord | SessionRecord):
+                yield record
 
-    async def _samples(self, position: int) -> AsyncIterator[SampleRecord]:
+    async def _readable(self, position: int) -> AsyncIterator[Record]:
         async for _, packed in self._journal.read(position):
             try:
                 record = self._codec.unpack_record(packed)
             except ValueError:  # told of when it is taken out
                 continue
-            if isinstance(record, SampleRecord):
-                yield record
+            yield record
+            await asyncio.sleep(0)
 
     async def append(self, record: Record) -> None:
         """Durable when it returns, also for whoever is cancelled while waiting.

@@ -18,6 +18,7 @@ from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.messaging.record import (
     ControlRecord,
     ControlRow,
+    LogRecord,
     LogRow,
     NumbersRecord,
     Record,
@@ -157,7 +158,7 @@ class PipeRun:
             await self._apply(record.rows)
         elif isinstance(record, NumbersRecord):
             self._in_force.count_on(record.rows)
-        else:
+        elif isinstance(record, LogRecord):
             self._log_rows.extend(record.rows)
             self._text_bytes += sum(len(row[2]) for row in record.rows)
 
