@@ -127,33 +127,30 @@ class Form:
         for file in self.files:
             file.close()
 
-    async def _chunk(self, part: BodyPartReader) -> bytes:
+    async def _chunk(self, part: BodyPartReader, most: int, held: int = 0) -> bytes:
+        """More of a part that may have ``most`` bytes and has so many already."""
         chunk = bytes(await part.read_chunk(CHUNK_BYTES))
         self._read_bytes += len(chunk)
-        if self._read_bytes > self.bytes_max:
-            raise TooLarge(self.bytes_max)
+        if self._read_bytes > self.bytes_max or held + len(chunk) > most:
+            raise TooLarge(min(most, self.bytes_max))
         return chunk
 
     async def _skip(self, part: BodyPartReader) -> None:
         """What nobody asked for counts like the rest."""
-        while await self._chunk(part):
+        while await self._chunk(part, self.bytes_max):
             pass
 
     async def _text(self, part: BodyPartReader) -> bytes:
         text = bytearray()
-        while chunk := await self._chunk(part):
+        while chunk := await self._chunk(part, self.limits.json_bytes_max, len(text)):
             text += chunk
-            if len(text) > self.limits.json_bytes_max:
-                raise TooLarge(self.limits.json_bytes_max)
         return bytes(text)
 
     async def _file(self, part: BodyPartReader) -> File:
         file = File(SpooledTemporaryFile(self.limits.memory_bytes_max))  # noqa: SIM115
         self.files.append(file)
-        while chunk := await self._chunk(part):
+        while chunk := await self._chunk(part, self.limits.file_bytes_max, file.size_bytes):
             file.size_bytes += len(chunk)
-            if file.size_bytes > self.limits.file_bytes_max:
-                raise TooLarge(self.limits.file_bytes_max)
             if file.size_bytes > self.limits.memory_bytes_max:
                 await asyncio.to_thread(file.stored.write, chunk)
             else:
