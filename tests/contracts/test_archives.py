@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import os
 import tarfile
@@ -19,6 +20,7 @@ from pepeunit.codecs import program
 from pepeunit.codecs.ignore import Ignore
 from pepeunit.domain.errors import Invalid, OverLimit, Topic
 from pepeunit.domain.ids import RegistryId
+from pepeunit.domain.registries.credentials import GitCredentials
 from pepeunit.domain.registries.version import Sha, TreeEntry
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.ports.archives import Archive, ArchiveFormat
@@ -26,6 +28,7 @@ from tests.contracts.conftest import REGISTRY
 
 ZIP, TAR, TGZ = ArchiveFormat.ZIP, ArchiveFormat.TAR, ArchiveFormat.TGZ
 NAME = "group/device"
+SECRET = GitCredentials("someone", "glpat-s3cret")
 OWN = {"env.json": b'{\n    "A": 1\n}', "schema.json": b"{}"}
 
 
@@ -292,12 +295,20 @@ def test_w17_a_program_of_too_many_bytes_is_refused() -> None:
         program.list_program(tree, Ignore(), frozenset(), tar=True)
 
 
-async def test_o2_a_private_registrys_token_is_in_no_archive(
+async def test_o2_a_private_registrys_token_is_in_no_mirror_and_no_archive(
     packing: Packing, forge: Forge
 ) -> None:
-    commit = await packing.commit(FILES)
-    for form in ArchiveFormat:
-        assert b"http" not in (await packing.pack(commit, form)).body
+    await forge.create(NAME, SECRET)
+    commit = await forge.commit(NAME, FILES, "change")
+    await packing.mirrors.sync(REGISTRY, forge.url(NAME), SECRET)
+    encoded = base64.b64encode(f"{SECRET.username}:{SECRET.pat_token}".encode())
+    kept = [file.read_bytes() for file in packing.mirrors.folder.rglob("*") if file.is_file()]
+    travelling = (await packing.pack(commit)).body
+    for place in (*kept, travelling):
+        assert SECRET.pat_token.encode() not in place and encoded not in place
+    names = [name for name, _ in read_as_a_device(travelling)]
+    assert set(names) == {"lib/", "lib/a/", *FILES, *OWN}
+    assert await pack_tree(".git/config", "main.py") == ["main.py", *OWN]
 
 
 @define

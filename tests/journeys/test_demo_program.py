@@ -47,9 +47,14 @@ def tgz(files: dict[str, bytes]) -> bytes:
     return squeeze.compress(packed.getvalue()) + squeeze.flush()
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 @define(eq=False)
 class Downloads:
-    """The two downloads of a device over HTTP; the archive waits for ``may_go``."""
+    """The two downloads of a device over HTTP; the archive waits for ``may_go``. What is
+    ``broken`` is answered first, each once, in place of what was asked for."""
 
     platform: Platform
     owner: Agent
@@ -58,6 +63,7 @@ class Downloads:
     asked: asyncio.Event = field(factory=asyncio.Event)
     may_go: asyncio.Event = field(factory=asyncio.Event)
     domain: str = ""
+    broken: list[bytes] = field(factory=list)
 
     async def env(self) -> bytes:
         """The unit's own, but for where this test listens."""
@@ -71,12 +77,12 @@ class Downloads:
         return program_files(1) | own
 
     async def get_env(self, _: web.Request) -> web.Response:
-        return web.Response(body=await self.env())
+        return web.Response(body=self.broken.pop(0) if self.broken else await self.env())
 
     async def get_archive(self, _: web.Request) -> web.Response:
         self.asked.set()
         await self.may_go.wait()
-        return web.Response(body=tgz(await self.files()))
+        return web.Response(body=self.broken.pop(0) if self.broken else tgz(await self.files()))
 
 
 @frozen
@@ -162,3 +168,59 @@ async def test_the_program_says_connected_when_it_hears_its_topics(tmp_path: Pat
         node = await scene.platform.node(scene.unit, "set_point/pepeunit")
         await scene.platform.set_input(scene.owner, node.uuid, "23.5")
         await scene.device.says("input set_point/pepeunit = 23.5", WAIT_SECONDS_MAX)
+
+
+async def test_o41_a_page_in_place_of_a_file_replaces_nothing_on_the_device(tmp_path: Path) -> None:
+    async with started(tmp_path) as scene:
+        await scene.device.says("connected", WAIT_SECONDS_MAX)
+        before = files_in(tmp_path)
+        scene.downloads.broken.append(b"<html>the server is being mended</html>")
+        await scene.platform.send_command(scene.owner, scene.unit, CommandKind.ENV_UPDATE)
+        await scene.device.says("env_update/pepeunit: JSONDecodeError", WAIT_SECONDS_MAX)
+        assert files_in(tmp_path) == before
+        await scene.platform.send_command(scene.owner, scene.unit, CommandKind.ENV_UPDATE)
+        await scene.device.says("env.json is up to date", WAIT_SECONDS_MAX)
+
+
+async def test_o45_a_version_is_checked_beside_the_running_one_which_is_kept(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    async with started(folder) as scene:
+        await scene.device.says("connected", WAIT_SECONDS_MAX)
+        running = files_in(folder)
+        fresh = await scene.downloads.files()
+        scene.platform.remote.push({**FILES, "more.txt": "x"}, tag="v2")
+        repo = await scene.platform.repo_row((await scene.platform.row(scene.unit)).repo_uuid)
+        await scene.platform.synchronise(repo.repository_registry_uuid)
+        scene.downloads.may_go.set()
+        for body, said in (
+            (tgz(fresh)[:-20], "the archive is incomplete"),
+            (tgz({name: body for name, body in fresh.items() if name != "schema.json"}), "lacks"),
+            (tgz({**fresh, "main.py": b"def ("}), "update/pepeunit: SyntaxError"),
+            (tgz({**fresh, "../env.json": b"{}"}), "leads out of the folder"),
+        ):
+            scene.downloads.broken.append(body)
+            await scene.platform.send_command(scene.owner, scene.unit, CommandKind.UPDATE)
+            await scene.device.says(said, WAIT_SECONDS_MAX)
+            assert files_in(folder) == running
+            assert not (tmp_path / "env.json").exists()
+        scene.device.forget()
+        await scene.platform.send_command(scene.owner, scene.unit, CommandKind.UPDATE)
+        await scene.device.says("connected", WAIT_SECONDS_MAX)
+        version = (await scene.platform.row(scene.unit)).built_commit
+        assert json.loads((folder / "env.json").read_text())["PU_COMMIT_VERSION"] == version
+        assert files_in(tmp_path / "program.previous") == running
+
+
+async def test_o43_a_value_the_program_cannot_use_ends_neither_it_nor_its_commands(
+    tmp_path: Path,
+) -> None:
+    async with started(tmp_path) as scene:
+        await scene.device.says("connected", WAIT_SECONDS_MAX)
+        node = await scene.platform.node(scene.unit, "set_point/pepeunit")
+        await scene.platform.set_input(scene.owner, node.uuid, "warm")
+        await scene.device.says("ValueError: could not convert", WAIT_SECONDS_MAX)
+        await scene.platform.send_command(scene.owner, scene.unit, CommandKind.ENV_UPDATE)
+        await scene.device.says("env.json is up to date", WAIT_SECONDS_MAX)

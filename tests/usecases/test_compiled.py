@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from uuid import UUID
 
 import pytest
@@ -267,6 +268,25 @@ async def test_o11_a_private_update_points_to_the_platform_with_the_digest(
     assert SECRET.pat_token not in str(platform.sent())
     assert await body_of(platform, Agent.unit(unit), unit) == b"esp32 of v2"
     assert await body_of(platform, owner, unit) == b"esp32 of v2"
+
+
+async def test_o40_the_archive_of_a_compiled_unit_is_of_the_version_its_update_names(
+    platform: Platform, owner: Agent
+) -> None:
+    release(platform, "v1", "esp32")
+    registry, repo = await compiled(platform, owner)
+    unit = await platform.unit(owner, repo, target_firmware_platform="esp32")
+    platform.broker.listening.add(unit)
+    files = program({"output_topic": ["hum/pepeunit"]})
+    commit = platform.remote.push(files, tag="v2")
+    platform.remote.releases["v2"] = [Asset("esp32", ESP32.format(tag="v2"))]
+    await pull(platform, registry)
+    [(_, told)] = platform.sent()
+    await platform.get_archive(Agent.unit(unit), unit, ArchiveFormat.TGZ)
+    own = {name: json.loads(body) for name, body in platform.archives.own_files.items()}
+    assert told["PU_COMMIT_VERSION"] == own["env.json"]["PU_COMMIT_VERSION"] == commit
+    assert list(own["schema.json"]["output_topic"]) == ["hum/pepeunit"]
+    assert platform.archives.commit is None  # the program is in the compiled file
 
 
 async def test_another_platform_sends_the_file_of_the_version_it_runs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from pepeunit.domain.errors import Conflict, Forbidden, Topic, Unauthenticated, 
 from pepeunit.domain.ids import NodeId, UnitId
 from pepeunit.domain.messaging.topic import parse_topic
 from pepeunit.domain.nodes.node import Node
+from pepeunit.entrypoints.settings import Settings
 from pepeunit.ports.logs import LogQuery
 from pepeunit.usecases.messages.authorize_topic import MqttAction
 from pepeunit.usecases.messages.receive import Inbound
@@ -223,6 +225,25 @@ async def test_o33_states_sent_too_soon_are_passed_over_but_not_a_new_version(
     await send(platform, unit, "state", b'{"pu_commit_version": "b", "millis": 3}')
     row = await platform.row(unit)
     assert (row.current_commit_version, row.unit_state and row.unit_state.millis) == ("b", 3)
+
+
+async def test_o37_a_floor_stands_under_stored_states(platform: Platform, owner: Agent) -> None:
+    unit, _ = await two_units(platform, owner)
+    stored = set()
+    for tenth in range(21):
+        await send(platform, unit, "state", b'{"pu_commit_version": "a", "millis": %d}' % tenth)
+        row = await platform.row(unit)
+        stored.add(row.unit_state and row.unit_state.millis)
+        platform.clock.move(INTERVAL / 10)
+    assert stored == {0, 5, 10, 15, 20}
+
+
+def test_o37_the_setting_that_nothing_ever_read_is_told_to_have_no_use() -> None:
+    key = b64encode(bytes(32)).decode()
+    keys = dict.fromkeys(("PU_SECRET_KEY", "PU_ENCRYPT_KEY", "PU_STATIC_SALT"), key)
+    stored = keys | {"PU_DOMAIN": DOMAIN}
+    (warning,) = Settings.load({"PU_MIN_TOPIC_UPDATE_TIME": "30"}, stored)[1]
+    assert warning.startswith("PU_MIN_TOPIC_UPDATE_TIME: has no use here")
 
 
 HOSTILE = [

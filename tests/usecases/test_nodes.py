@@ -284,6 +284,26 @@ async def test_o23_the_owner_of_an_output_cuts_a_link_to_an_input_he_cannot_see(
     await platform.delete_edge(stranger, output, input_)
 
 
+async def test_o23_a_right_lasts_as_long_as_any_link_that_gives_it(
+    platform: Platform, owner: Agent
+) -> None:
+    inputs = ["led/pepeunit", "fan/pepeunit"]
+    platform.remote.push(program({"input_topic": inputs}), tag="v2")
+    _, output, two, _ = await pair(platform, owner, owner)
+    shown = await platform.node_row(output)
+    assert shown is not None
+    await platform.change_node(owner, shown, visibility_level=PRIVATE)
+    ends = [(await platform.node(two, name)).uuid for name in inputs]
+    heard = []
+    for change in (platform.create_edge, platform.delete_edge):
+        for input_ in ends:
+            await change(owner, output, input_)
+            topic = f"{DOMAIN}/{output}/pepeunit"
+            found = await platform.authorize(Agent.unit(two), MqttAction.SUBSCRIBE, topic)
+            heard.append(found is not None)
+    assert heard == [True, True, True, False]
+
+
 async def test_o17_listeners_of_a_removed_output_are_told(platform: Platform, owner: Agent) -> None:
     one, output, two, input_ = await pair(platform, owner, owner)
     platform.broker.listening.update((one, two))

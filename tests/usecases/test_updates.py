@@ -373,6 +373,17 @@ async def test_o30_the_net_sends_nothing_to_units_that_run_their_version(
     assert await platform.outbox() == []
 
 
+async def test_o30_the_net_does_not_tell_again_who_has_not_answered_yet(
+    platform: Platform, owner: Agent
+) -> None:
+    _, unit = await a_unit(platform, owner)
+    assert await platform.followers.everywhere() == 1
+    told = (await platform.row(unit)).update
+    platform.clock.move(INTERVAL)
+    assert await platform.followers.everywhere() == 0
+    assert (await platform.row(unit)).update == told
+
+
 async def test_a_program_without_update_is_no_failure_while_it_is_current(
     platform: Platform, owner: Agent
 ) -> None:

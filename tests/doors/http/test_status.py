@@ -215,6 +215,32 @@ async def test_only_the_right_kind_of_agent_may_create(life, things, path):
         assert (reply.status, reply.detail[:18]) == (403, "403: 1: No Access:")
 
 
+OF_ONE = """
+GET    /unit_nodes/{}
+PATCH  /unit_nodes/{}
+PATCH  /unit_nodes/set_state_input/{}
+GET    /units/env/{}
+PATCH  /units/env/{}
+DELETE /units/env/{}
+GET    /units/get_current_schema/{}
+GET    /units/firmware/zip/{}
+GET    /units/firmware/tar/{}
+GET    /units/firmware/tgz/{}
+GET    /units/firmware_asset/{}
+GET    /units/get_state_storage/{}
+"""
+
+
+async def test_o24_an_unknown_uuid_is_told_as_such_and_is_no_bug(life, things):
+    for line in OF_ONE.strip().split("\n"):
+        method, path = line.split()
+        kind = "unit" if path.startswith("/units/") else "node"
+        body = {"json": {"env_json_string": "{}"}} if method == "PATCH" else {}
+        reply = await life.ask(method, path.format(things["absent"]), "alice", **body)
+        told = f"422: 2: Validation Error: {kind} not found"
+        assert (reply.status, reply.detail) == (422, told), line
+
+
 async def test_an_absent_and_an_invisible_object_look_alike(life, things):
     for path in ("/units/{}", "/units/env/{}"):
         hidden = await life.ask("GET", path.format(things["private_unit"]), "bert")

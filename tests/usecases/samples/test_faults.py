@@ -16,6 +16,7 @@ from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.domain.errors import Unavailable
 from pepeunit.domain.messaging.record import SampleRecord
 from pepeunit.usecases.samples.limits import IngestLimits
+from pepeunit.usecases.samples.tenure import Tenure
 from tests.usecases.samples.site import (
     QUICK,
     RECORDS,
@@ -73,6 +74,22 @@ async def test_b3_b23_a_store_that_hangs_holds_up_neither_intake_nor_the_other_s
     site.series.troubles.gate.set()
     await site.stored()
     assert await site.states("records") == ["a"]
+    await site.crash()
+
+
+async def test_o38_a_full_buffer_of_last_values_is_written_at_once_and_takes_the_next() -> None:
+    never = 3600.0
+    limits = evolve(QUICK, flush_seconds=never, checkpoint_seconds_min=never)
+    site = Site(evolve(limits, flush_rows=3, checkpoint_seconds_max=never))
+    names = [f"n{number}" for number in range(9)]
+    await site.furnish(**{name: config() for name in names})
+    await site.start()
+    for word in ("first", "second"):
+        for name in names:
+            await site.send(name, f"{word} of {name}")
+        await until(lambda: not site.ingest.tenure.pipe_run.waiting_rows)  # type: ignore[union-attr]
+        await until(lambda: not site.ingest.tenure.lanes.values.row_count)  # type: ignore[union-attr]
+        assert [await site.value(name) for name in names] == [f"{word} of {name}" for name in names]
     await site.crash()
 
 
@@ -322,6 +339,31 @@ async def test_b12_a_node_that_is_gone_leaves_nothing(site: Site) -> None:
     assert not site.series.n_records
     await site.stop()
     assert set(site.checkpoint._memories) | set(site.checkpoint._settings) == {site.nodes["value"]}
+
+
+async def test_o16_rows_of_a_removed_node_are_deleted_and_no_others(site: Site) -> None:
+    async def removed(name: str) -> Tenure:
+        """While nobody runs the pipes."""
+        await site.stop()
+        await site.delete(name)
+        await site.start()
+        assert site.ingest.tenure is not None
+        return site.ingest.tenure
+
+    await site.send("records", "a")
+    await site.send("sums", "1")
+    site.clock.at(61)
+    await site.windows_over()
+    tenure = await removed("records")
+    assert site.series.n_records
+    assert await tenure._sweep.delete_orphans() == 1
+    assert not site.series.n_records
+    assert {key[0] for key in site.series.aggregates} == {site.nodes["sums"]}
+    tenure = await removed("sums")
+    await until(lambda: site.nodes["sums"] in [node for _, node, _ in tenure.pipe_run.dead])
+    await site.stored()
+    assert await tenure._sweep.delete_dead()
+    assert not site.series.aggregates
 
 
 async def test_b13_dropped_messages_are_counted_and_write_no_log(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 from attrs import evolve
 
 from pepeunit.codecs.exposition import render
+from pepeunit.domain.ids import UnitId
 from pepeunit.entrypoints.pipe_measurements import pipe_families
 from tests.usecases.samples.site import QUICK, RECORDS, Site, until
 
 
-async def test_a_second_process_takes_samples_and_stores_them_when_the_first_is_gone(
+async def test_o36_a_second_process_waits_and_stores_what_it_takes_when_the_first_is_gone(
     site: Site,
 ) -> None:
     second = Site()
@@ -21,12 +23,16 @@ async def test_a_second_process_takes_samples_and_stores_them_when_the_first_is_
     await until(lambda: second.ingest._is_waiting)
     assert not await second.ingest.ready(0.0)
     assert second.ingest.tenure is None
+    unit = UnitId(UUID(int=7))
+    await second.ingest.accept_logs([(unit, "Info", "hello", 0, 10**13)])
+    assert not second.logs._entries
     await site.stop()
     await until(lambda: second.ingest.tenure is not None)
     assert await second.ingest.ready()
     await second.send("records", "b")
     await second.stored()
     assert await second.states("records") == ["b"]
+    assert [entry.text for entry in second.logs._entries.values()] == ["hello"]
     await second.crash()
 
 

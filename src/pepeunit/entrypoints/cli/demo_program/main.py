@@ -152,7 +152,7 @@ class Device:
                     self.publish("output_base_topic", "log/pepeunit", json.dumps(self.log))
                 case _:
                     self.take_input(topic, text)
-        except (OSError, ValueError, KeyError, zlib.error, tarfile.TarError) as error:
+        except Exception as error:  # whatever a message breaks, the next one is obeyed
             self.note("Error", f"{word or topic}: {type(error).__name__}: {error}")
 
     def take_input(self, topic: str, text: str) -> None:
