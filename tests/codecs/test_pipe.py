@@ -94,7 +94,7 @@ def test_broken_yaml_is_told_with_its_place(content: bytes, message: str) -> Non
 
 
 @pytest.mark.parametrize("merging", ["- *a{0}\n", "<<: *a{0}\n"])
-def test_aliases_cannot_expand_without_bound(merging: str) -> None:
+def test_w38_aliases_cannot_expand_without_bound(merging: str) -> None:
     lines = ["a0: &a0 {x: 1}"]
     for level in range(1, 12):
         nine = f"[{', '.join([f'*a{level - 1}'] * 9)}]"

@@ -35,7 +35,7 @@ def test_the_first_start_makes_private_folder_and_keys(tmp_path: Path) -> None:
     data.close()
 
 
-def test_keys_and_facts_stay_the_same(tmp_path: Path) -> None:
+def test_w49_keys_and_facts_stay_the_same(tmp_path: Path) -> None:
     first = Installation.open(tmp_path / "data")
     assert first.fix("PU_DOMAIN", "10.0.0.1:8555") == "10.0.0.1:8555"
     first.close()

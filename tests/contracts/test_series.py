@@ -357,8 +357,7 @@ async def test_a_search_knows_no_wildcards_and_no_case(series: SeriesStore) -> N
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_no_text_is_ever_taken_for_a_statement(series: SeriesStore, text: str) -> None:
-    """B20."""
+async def test_b20_w4_no_text_is_ever_taken_for_a_statement(series: SeriesStore, text: str) -> None:
     node, other = new_node(), new_node()
     rows = [record(node, 1, state=text), record(other, 1), record(node, 2, state="xyz")]
     await series.writer.write(SeriesBatch(f"{token()}{text}", rows, [entry(node, 1, state=text)]))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepeunit.domain.errors import Invalid, Topic
-from pepeunit.domain.units.log import LogLevel, read_logs
+from pepeunit.domain.units.log import TEXT_CHARS_MAX, LogLevel, read_logs
 from pepeunit.domain.units.state import UnitState, is_due, read_state
 from tests.domain.making import NOW, OWN_UNIT
 
@@ -162,6 +162,17 @@ def test_times_come_as_iso_text_seconds_or_milliseconds(
 ) -> None:
     (entry,), _ = logs({"level": "Info", "text": "x", "create_datetime": given_time})
     assert entry.create_datetime == expected
+
+
+@pytest.mark.parametrize("given_time", [None, 0, 4_000_000_000, "2999-01-01T00:00:00Z"])
+def test_w45_an_entry_expires_by_our_clock_whatever_time_it_claims(given_time: object) -> None:
+    (entry,), _ = logs({"level": "Info", "text": "x", "create_datetime": given_time})
+    assert entry.expiration_datetime == NOW + timedelta(days=1)
+
+
+def test_w45_a_text_without_an_end_is_cut() -> None:
+    (short, long), _ = logs([{"level": "Info", "text": "x" * (TEXT_CHARS_MAX + n)} for n in (0, 1)])
+    assert short.text == long.text == "x" * TEXT_CHARS_MAX
 
 
 def test_entries_without_a_time_stand_a_second_apart_in_their_order() -> None:

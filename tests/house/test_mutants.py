@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.mutants.__main__ import ROOT, SOURCES, Mutant, read_mutants
+from tests.mutants.__main__ import FILE, ROOT, SOURCES, Mutant, read_mutants
 
 
 @pytest.mark.parametrize("mutant", read_mutants(), ids=lambda mutant: mutant.rule)
@@ -17,3 +17,8 @@ def test_each_patch_fits_one_place_and_a_test_bears_its_number(mutant: Mutant) -
     ast.parse(whole.replace(mutant.find, mutant.replace))
     tests = "".join((ROOT / file).read_text() for file in mutant.tests)
     assert re.search(rf"def test\w*{re.escape(mutant.mark)}", tests)
+
+
+def test_no_file_is_named_twice() -> None:
+    named = re.findall(r"^(\S+):$", FILE.read_text(), re.MULTILINE)
+    assert len(named) == len(set(named))  # the reader of YAML would keep the last one alone

@@ -88,7 +88,7 @@ async def test_pipes_run_behind_mosquitto_through_a_takeover_a_kill_and_a_restar
         await forge.stop()
 
 
-def test_everything_a_process_of_its_own_needs_is_named_at_once(tmp_path: Path) -> None:
+def test_w49_everything_a_process_of_its_own_needs_is_named_at_once(tmp_path: Path) -> None:
     ended = pepeunit("pipeline", "--data-dir", str(tmp_path / "data"))
     assert ended.returncode == 2
     for name in ("PU_DATABASE_URL", "PU_CLICKHOUSE_URL", "PU_DOMAIN", "PU_SECRET_KEY"):

@@ -214,7 +214,7 @@ async def test_an_asset_added_later_to_the_same_release_resumes_the_unit(
     assert (await platform.row(unit)).built_commit == second
 
 
-async def test_a_public_update_carries_the_link_and_the_known_digest(
+async def test_w32_a_public_update_carries_the_link_and_the_known_digest(
     platform: Platform, owner: Agent
 ) -> None:
     release(platform, "v1", "esp32")

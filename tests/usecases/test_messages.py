@@ -18,6 +18,7 @@ from pepeunit.domain.nodes.node import Node
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.ports.logs import LogQuery
 from pepeunit.usecases.messages.authorize_topic import MqttAction
+from pepeunit.usecases.messages.log_share import LogShare
 from pepeunit.usecases.messages.receive import Inbound
 from tests.usecases.platform import ALIAS, DOMAIN, INTERVAL, PASSWORD, Platform, program
 
@@ -282,6 +283,51 @@ async def test_o35_logs_are_stored_entry_by_entry_and_once(
     await platform.run_pipes()
     page = await platform.logs.find(LogQuery(unit, platform.clock.now))
     assert sorted(entry.text for entry in page.items) == ["x", "y"]
+
+
+async def test_w45_a_unit_logs_no_more_than_its_share(platform: Platform, owner: Agent) -> None:
+    one, other = await two_units(platform, owner)
+    platform.receive = evolve(platform.receive, log_share=LogShare(per_second=2, burst=5))
+    many = json.dumps([{"level": "info", "text": "x"}] * 4).encode()
+
+    async def stored(unit: UnitId) -> int:
+        await platform.run_pipes()
+        return (await platform.logs.find(LogQuery(unit, platform.clock.now))).count
+
+    for passed, taken in ((0, 4), (0.125, 5), (0.125, 5), (1, 7), (10, 11), (10, 15)):
+        platform.clock.move(passed)
+        await send(platform, one, "log", many)
+        assert await stored(one) == taken
+    assert await stored(other) == 0
+    await send(platform, other, "log", many)
+    assert await stored(other) == 4
+
+
+async def test_w45_what_a_full_journal_refuses_is_not_counted(
+    platform: Platform, owner: Agent
+) -> None:
+    unit, _ = await two_units(platform, owner)
+    share = LogShare(per_second=0, burst=1)
+    platform.receive = evolve(platform.receive, log_share=share)
+    room, platform.journal.bytes_max = platform.journal.bytes_max, 1
+    entry = b'{"level": "info", "text": "x"}'
+    with pytest.raises(Unavailable):
+        await send(platform, unit, "log", entry)
+    platform.journal.bytes_max = room
+    assert share.left(unit, platform.clock.now) == 1
+    await send(platform, unit, "log", entry)
+    assert share.left(unit, platform.clock.now) == 0
+
+
+async def test_w45_what_is_remembered_of_units_that_log_is_bounded(platform: Platform) -> None:
+    now = platform.clock.now
+    share, units = (
+        LogShare(per_second=0, burst=3, units_max=2),
+        [UnitId(UUID(int=n)) for n in (1, 2, 3)],
+    )
+    for unit in units:
+        share.spend(unit, 1, now)
+    assert [share.left(unit, now) for unit in units] == [3, 2, 2]
 
 
 async def test_a_report_of_a_unit_that_is_gone_is_dropped(platform: Platform) -> None:

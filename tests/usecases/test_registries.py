@@ -225,7 +225,7 @@ async def test_a_clock_that_went_back_does_not_block_syncs(
     await platform.sync_registry(owner, uuid)
 
 
-async def test_o1_jobs_use_the_creators_credentials_then_any_valid_ones(
+async def test_o1_w48_jobs_use_the_creators_credentials_then_any_valid_ones(
     platform: Platform, owner: Agent, stranger: Agent
 ) -> None:
     uuid = await private(platform, owner)

@@ -26,7 +26,9 @@ async def take(turns: Turns, account: str, order: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("turns_max", "share"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
-async def test_an_account_has_half_of_the_turns_and_always_one(turns_max: int, share: int) -> None:
+async def test_w38_an_account_has_half_of_the_turns_and_always_one(
+    turns_max: int, share: int
+) -> None:
     turns = Turns("uploads", turns_max, 0.05)
     assert turns.share_max == share
     async with held(turns, *["a"] * share):

@@ -354,7 +354,7 @@ async def test_a_refusal_is_told_and_asked_again_later(
     assert inbox.connections == 0
 
 
-async def test_it_reads_over_tls_from_a_broker_it_trusts_and_from_no_other(
+async def test_w27_it_reads_over_tls_from_a_broker_it_trusts_and_from_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     theirs, ours = contexts(tmp_path)

@@ -151,7 +151,7 @@ def test_a_denied_subscription_says_why(place, topic: str, code: int) -> None:
     assert place.counters.denied_subscriptions == 2
 
 
-def test_a_verdict_is_asked_once_until_rights_change(place) -> None:
+def test_w50_a_verdict_is_asked_once_until_rights_change(place) -> None:
     with BareClient(place.port) as client:
         client.connect()
         for number in range(5):

@@ -63,7 +63,7 @@ def test_every_other_error_has_its_status_in_front(
     assert found[1].startswith(f"{status}: {message}")
 
 
-def test_a_bug_is_an_incident_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+def test_w23_a_bug_is_an_incident_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         status, message = as_told(KeyError("a secret place"))
     assert (status, message[:35]) == (500, "500: 0: Internal Error: incident " + message[33:35])
@@ -82,7 +82,7 @@ SEARCH = "query($f: UnitFilterInput!) { getUnits(filters: $f) { count } }"
         ({"offset": -1}, "offset must be >= 0"),
     ],
 )
-async def test_pages_out_of_range(gql: Gql, page: dict[str, int], text: str) -> None:
+async def test_w24_pages_out_of_range(gql: Gql, page: dict[str, int], text: str) -> None:
     assert await gql.refused(SEARCH, f=page) == f"422: 2: Validation Error: {text}"
 
 
@@ -192,7 +192,7 @@ async def test_throttled_sign_ins_tell_when_to_come_back(gql: Gql) -> None:
     assert 0 < error["extensions"]["retryAfter"] <= 300
 
 
-async def test_a_bug_behind_a_field_is_an_incident(
+async def test_w23_a_bug_behind_a_field_is_an_incident(
     gql: Gql, caplog: pytest.LogCaptureFixture
 ) -> None:
     gql.database._world = None  # type: ignore[assignment]

@@ -141,7 +141,7 @@ def read(text: str) -> str:
 
 
 @pytest.mark.parametrize("attack", [lambda: nested(300), lambda: nested(30), *ATTACKS])
-def test_a_hostile_document_is_read_in_bounded_time_and_memory(
+def test_w23_a_hostile_document_is_read_in_bounded_time_and_memory(
     attack: Callable[[], str], say: Callable[[str], None]
 ) -> None:
     text = attack()
@@ -177,7 +177,7 @@ def test_a_hostile_document_is_read_in_bounded_time_and_memory(
         ),
     ],
 )
-def test_limits_name_what_is_too_much(text: str, what: str | None) -> None:
+def test_w23_limits_name_what_is_too_much(text: str, what: str | None) -> None:
     if what == "tokens":
         with pytest.raises(Broken, match="1 errors"):
             Documents(SCHEMA, LIMITS).get(text)
@@ -188,7 +188,7 @@ def test_limits_name_what_is_too_much(text: str, what: str | None) -> None:
             measure(parse(text), LIMITS)
 
 
-def test_fields_are_counted_with_every_fragment_put_in() -> None:
+def test_w23_fields_are_counted_with_every_fragment_put_in() -> None:
     parts = [f"fragment F{i} on T {{ a {{ ...F{i + 1} }} b {{ ...F{i + 1} }} }}" for i in range(15)]
     text = "{ ...F0 } " + " ".join(parts) + " fragment F15 on T { c }"
     with pytest.raises(OverLimit, match="fields"):
@@ -220,7 +220,7 @@ def test_a_refused_document_is_not_kept() -> None:
     assert not documents.kept
 
 
-def test_variables_have_a_bounded_number_of_values() -> None:
+def test_w23_variables_have_a_bounded_number_of_values() -> None:
     check_variables({"a": [[1] * 100] * 100}, LIMITS)
     with pytest.raises(OverLimit, match="values in variables"):
         check_variables({"a": list(range(LIMITS.variable_values_max + 1))}, LIMITS)
@@ -247,7 +247,7 @@ async def test_huge_variables_are_refused_at_once(gql: Gql) -> None:
     assert time.thread_time() - began < 2 * SECONDS_MAX
 
 
-async def test_lists_without_limit_are_counted_in_a_request(gql: Gql) -> None:
+async def test_w24_lists_without_limit_are_counted_in_a_request(gql: Gql) -> None:
     assert (await gql.refused(UNLIMITED)).endswith("more than 4 lists without limit in a request")
     limited = UNLIMITED.replace("{}", "{limit: 10}")
     assert "errors" not in await gql.ask(limited)

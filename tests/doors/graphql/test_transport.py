@@ -75,7 +75,7 @@ async def test_the_operation_named_is_run(gql: Gql) -> None:
     assert reply.json == {"data": {"__typename": "Query"}}
 
 
-async def test_get_answers_queries_alone(gql: Gql) -> None:
+async def test_w23_get_answers_queries_alone(gql: Gql) -> None:
     query = "query a($f: UnitFilterInput!) { getUnits(filters: $f) { count } } "
     query += "query b { __typename }"
     path = f"{PATH}?query={quote(query)}&variables={quote(json.dumps({'f': {}}))}&operationName=a"
@@ -133,7 +133,7 @@ async def test_the_page_is_of_our_own_files(gql: Gql) -> None:
         ({"PU_FF_GRAPHIQL_ENABLE": "false"}, False),
     ],
 )
-async def test_the_page_follows_its_setting(settings: dict[str, str], has_page: bool) -> None:
+async def test_w23_the_page_follows_its_setting(settings: dict[str, str], has_page: bool) -> None:
     async with served(**settings) as gql:
         page = await gql.send("GET", headers=HTML)
         static = await gql.send("GET", f"{PATH}/static/start.js")

@@ -320,6 +320,13 @@ async def test_two_nodes_are_linked_once(life):
         assert reply.detail.startswith("422: 8: UnitNode Validation Error: ")
 
 
+async def test_w4_a_level_that_is_none_is_refused_before_the_store(life):
+    uuid = (await life.device())["uuid"]
+    for level in ("Loud", "Info'%20OR%201=1%20--"):
+        reply = await life.ask("GET", f"/units/log_list/?uuid={uuid}&level={level}", "lamp")
+        assert (reply.status, reply.detail[0]["loc"]) == (422, ["query", "level", 0])
+
+
 async def test_logs_are_listed_newest_first(life):
     uuid = UnitId(UUID((await life.device())["uuid"]))
     now = life.platform.clock()

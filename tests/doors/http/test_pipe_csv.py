@@ -278,7 +278,7 @@ MOMENT = "2025-03-01 00:00:00"
     ],
     ids=repr,
 )
-async def test_a_bad_file_is_a_422_that_names_the_row_and_loses_nothing(
+async def test_w38_a_bad_file_is_a_422_that_names_the_row_and_loses_nothing(
     life: Life, text, row: int
 ) -> None:
     node = await piped(life, records(9, type_input_value="Number"))

@@ -327,7 +327,7 @@ async def test_an_interval_before_the_first_year_keeps_everything(
     assert (await read(life, node, "NRecords", RELATIVE + interval))["count"] == 0
 
 
-async def test_b20_a_type_that_is_none_is_refused_before_the_store(life: Life) -> None:
+async def test_b20_w4_a_type_that_is_none_is_refused_before_the_store(life: Life) -> None:
     node = await piped(life, records(9))
     for query in (
         "type=Aggregation&aggregation_type=Avg') OR 1=1 --",
@@ -339,7 +339,7 @@ async def test_b20_a_type_that_is_none_is_refused_before_the_store(life: Life) -
         assert reply.status == 422 and isinstance(reply.detail, list)
 
 
-async def test_b19_only_the_creator_and_the_nodes_own_unit_read_data(life: Life) -> None:
+async def test_b19_w9_only_the_creator_and_the_nodes_own_unit_read_data(life: Life) -> None:
     lamp = await life.device()
     await life.unit(lamp["repo_uuid"], name="other")
     node = await piped(life, records(9), lamp)

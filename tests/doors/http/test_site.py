@@ -28,5 +28,5 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
         ("", ["9.9.9.9"], ""),
     ],
 )
-def test_only_what_trusted_proxies_wrote_is_believed(peer, forwarded, address):
+def test_w31_only_what_trusted_proxies_wrote_is_believed(peer, forwarded, address):
     assert client_address(peer, forwarded, PROXIES) == address

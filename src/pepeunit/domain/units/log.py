@@ -17,6 +17,8 @@ from pepeunit.domain.text import storable_text
 
 MILLISECONDS_ABOVE: Final = 2e10
 """Numbers above this are epoch milliseconds (rulings 35)."""
+TEXT_CHARS_MAX: Final = 16_384
+"""Of an entry: what is longer is cut."""
 
 
 class LogLevel(enum.Enum):
@@ -74,9 +76,8 @@ def _entry(unit: UnitId, item: object, received: datetime, kept_seconds: float) 
         return None
     if created is None:
         return None
-    return UnitLog(
-        unit, known, storable_text(text), created, received + timedelta(seconds=kept_seconds)
-    )
+    kept = storable_text(text)[:TEXT_CHARS_MAX]
+    return UnitLog(unit, known, kept, created, received + timedelta(seconds=kept_seconds))
 
 
 def read_logs(
@@ -85,7 +86,8 @@ def read_logs(
     """The entries of a ``log/pepeunit`` message and how many were malformed.
 
     One object or a list; entries without a time get the receive time plus their index in
-    seconds. Raises ``Invalid`` (topic json) when the payload is no JSON at all.
+    seconds, and each expires by the receive time alone. Raises ``Invalid`` (topic json) when the
+    payload is no JSON at all.
     """
     try:
         document = json.loads(payload)

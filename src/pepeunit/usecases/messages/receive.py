@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from pepeunit.domain.access.agent import Agent
 from pepeunit.domain.errors import Invalid, Unavailable
@@ -22,6 +22,7 @@ from pepeunit.ports.clock import Clock
 from pepeunit.ports.database import Database
 from pepeunit.usecases.live.hub import Hub
 from pepeunit.usecases.live.tap import TapMessages
+from pepeunit.usecases.messages.log_share import LogShare
 from pepeunit.usecases.samples.ingest import Ingest
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class ReceiveMessages:
     clock: Clock
     log_seconds: float
     tap: TapMessages = TapMessages(Hub())  # noqa: RUF009 where nobody can watch
+    log_share: LogShare = field(factory=LogShare)
 
     async def __call__(self, messages: Sequence[Inbound]) -> None:
         """Raises ``Unavailable`` when a store does not take them; then none is acknowledged.
@@ -122,16 +124,25 @@ class ReceiveMessages:
         if topic.word == STATE_WORD:
             await self.store_state(topic.unit, payload)
         elif topic.word == LOG_WORD:
-            try:
-                entries, bad = read_logs(topic.unit, payload, self.clock(), self.log_seconds)
-            except Invalid as refusal:
-                log.info("log of unit %s dropped: %s", topic.unit, refusal)
-                return
-            if bad:
-                log.info("%d malformed log entries of unit %s dropped", bad, topic.unit)
-            if entries:
-                await self.ingest.accept_logs([_log_row(entry) for entry in entries])
-                self.tap.logs(entries)
+            await self._log(topic.unit, payload)
+
+    async def _log(self, unit: UnitId, payload: bytes) -> None:
+        """What is malformed and what is over the unit's share is dropped."""
+        now = self.clock()
+        try:
+            entries, bad = read_logs(unit, payload, now, self.log_seconds)
+        except Invalid as refusal:
+            log.info("log of unit %s dropped: %s", unit, refusal)
+            return
+        if bad:
+            log.info("%d malformed log entries of unit %s dropped", bad, unit)
+        taken = entries[: self.log_share.left(unit, now)]
+        if len(taken) < len(entries):
+            log.info("%d log entries of unit %s are too many", len(entries) - len(taken), unit)
+        if taken:
+            await self.ingest.accept_logs([_log_row(entry) for entry in taken])
+            self.log_share.spend(unit, len(taken), now)  # what was refused comes again
+            self.tap.logs(taken)
 
 
 def _samples(messages: Sequence[Inbound], qos_min: int) -> dict[UUID, list[bytes]]:
