@@ -26,7 +26,7 @@ from pepeunit.usecases.background import Background
 from pepeunit.usecases.live.announcing import AnnouncingDatabase
 from pepeunit.usecases.live.hub import Hub
 from pepeunit.usecases.live.load import LoadEvents
-from pepeunit.usecases.live.relay import Relay
+from pepeunit.usecases.live.relay import GATHER_SECONDS, WANT_SECONDS, Relay
 from tests.doubles.rows import a_registry, a_repo, a_unit, a_user
 
 DEADLINE_SECONDS = 10.0
@@ -94,6 +94,18 @@ def joined_by(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+async def two_notices(joined_by: str, stack: AsyncExitStack) -> list[Notices]:
+    if joined_by == "memory":
+        return [MemoryNotices()] * 2
+    each: list[Notices] = []
+    for _ in range(2):
+        engine, ear = connect(joined_by), connect(joined_by, is_pooled=False)
+        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(ear.dispose)
+        each.append(PostgresNotices(engine, ear))
+    return each
+
+
 @pytest.fixture
 async def two(joined_by: str) -> AsyncIterator[tuple[Process, Process]]:
     """Where things happen, and where somebody listens."""
@@ -103,14 +115,7 @@ async def two(joined_by: str) -> AsyncIterator[tuple[Process, Process]]:
             only = await stack.enter_async_context(process(stored, None))
             yield only, only
             return
-        each: list[Notices] = [MemoryNotices()] * 2
-        if joined_by != "memory":
-            each = []
-            for _ in range(2):
-                engine, ear = connect(joined_by), connect(joined_by, is_pooled=False)
-                stack.push_async_callback(engine.dispose)
-                stack.push_async_callback(ear.dispose)
-                each.append(PostgresNotices(engine, ear))
+        each = await two_notices(joined_by, stack)
         here = await stack.enter_async_context(process(stored, each[0]))
         there = await stack.enter_async_context(process(stored, each[1]))
         await _joined(here, there)
@@ -124,6 +129,19 @@ async def _joined(here: Process, there: Process) -> None:
         asking.hub.listen(ear, [key])
         await until(lambda told=told, key=key: told.hub.is_wanted(*key))  # type: ignore[misc]
         asking.hub.ignore(ear, [key])
+
+
+@pytest.mark.parametrize("joined_by", ["memory", "postgres"], indirect=True)
+async def test_who_begins_later_is_told_at_once_what_the_others_want(joined_by: str) -> None:
+    async with AsyncExitStack() as stack:
+        notices = await two_notices(joined_by, stack)
+        here = await stack.enter_async_context(process(MemoryDatabase(), notices[0]))
+        key = (EventKind.UNIT_PRESENCE, uuid4())
+        here.hub.listen(Ear(), [key])
+        await asyncio.sleep(10 * GATHER_SECONDS)  # it was told to nobody
+        there = await stack.enter_async_context(process(MemoryDatabase(), notices[1]))
+        async with asyncio.timeout(WANT_SECONDS / 2):
+            await until(lambda: there.hub.is_wanted(*key))
 
 
 async def stored_unit(database: AnnouncingDatabase) -> Unit:

@@ -36,6 +36,7 @@ ENTRIES_MAX: Final = 1_000
 RIGHTS_MAX: Final = 1_000
 EVERYBODY: Final = "*"
 WANTED, EVENTS, CHANGED, RIGHTS = "wanted", "events", "changed", "rights"
+BEGUN: Final = "begun"
 
 
 class Relay:
@@ -57,6 +58,8 @@ class Relay:
         self._changed: dict[Key, None] = {}
         self._rights: set[UUID] | None = set()
         self._is_repeating = False
+        self._has_begun = False
+        """And the others were not told yet."""
         self._more = asyncio.Event()
         events.follow(self)
 
@@ -101,6 +104,9 @@ class Relay:
     def _notices_of_a_turn(self) -> Iterator[str]:
         """Rights first; what does not fit into a turn waits for the next."""
         write, teller = self._form.write, self._teller
+        if self._has_begun:
+            self._has_begun = False
+            yield from write(teller, BEGUN, [EVERYBODY])
         if self._rights is None or self._rights:
             about = [EVERYBODY] if self._rights is None else [one.hex for one in self._rights]
             self._rights = set()
@@ -147,7 +153,9 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _begin(self) -> None:
-        """What was told until now may have been missed: ask for everything, believe nothing."""
+        """What was told until now may have been missed: ask for everything, believe nothing.
+        Who hears of it says again what it wants."""
+        self._has_begun = True
         own = self._own_keys()
         self.wanted(own)
         self._read_again(own)
@@ -210,7 +218,9 @@ class Relay:
 
     def _take(self, part: str, items: Collection[Any]) -> None:
         form = self._form
-        if part == WANTED:
+        if part == BEGUN:
+            self.wanted(self._own_keys())
+        elif part == WANTED:
             self._want([form.key_of(item) for item in items])
         elif part == EVENTS:
             for item in items:
