@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from pepeunit.adapters.clickhouse.connections import (
+    READ_THREADS,
     STREAMS_MAX,
     Address,
     ClickHouse,
@@ -270,6 +272,26 @@ async def test_a_stream_waits_no_longer_than_told_and_a_copy_not_at_all(
             assert await store.apart(lambda client: client.command("SELECT 1")) == 1
     async with asyncio.timeout(10):
         assert await anext(aiter(store.stream(numbers, {})))
+    await store.close()
+
+
+async def test_what_looks_at_every_row_may_take_longer_than_an_answer(
+    clickhouse_folder: Path,
+) -> None:
+    store = await ClickHouse.open(Address(clickhouse_folder))
+    series, node = of_clickhouse(store), new_node()
+    await series.writer.write(SeriesBatch(token(), [record(node, 7)]))
+    each_thread = threading.Barrier(READ_THREADS)
+
+    def hurry(client: Any) -> None:
+        each_thread.wait(DEADLINE_SECONDS)
+        client.set_client_setting("max_execution_time", "0.000001")
+
+    await asyncio.gather(*(store.read(hurry) for _ in range(READ_THREADS)))
+    with pytest.raises(Unavailable):
+        await store.read(lambda client: client.query("SELECT count() FROM n_last_entry"))
+    assert (await series.admin.numbers())[node, 1] == (7, 0)
+    assert (node, 1) in await series.admin.known()
     await store.close()
 
 

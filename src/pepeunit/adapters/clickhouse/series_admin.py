@@ -14,6 +14,9 @@ from pepeunit.adapters.clickhouse.tables import N_LAST_ENTRY, SERIES_TABLES, WIN
 
 DELETE_SERIES_MAX: Final = 200
 """Series named in one statement."""
+SCAN_SECONDS_MAX: Final = 900
+"""Of a statement that looks at every row: 30 million took 4 s on two busy cores."""
+SCAN: Final = {"max_execution_time": SCAN_SECONDS_MAX}
 
 
 @frozen
@@ -29,7 +32,7 @@ class ClickHouseSeriesAdmin:
         )
 
         def work(client: Any) -> Set[tuple[UUID, int]]:
-            return set(map(tuple, client.query(tables).result_rows))
+            return set(map(tuple, client.query(tables, settings=SCAN).result_rows))
 
         return await self.store.read(work)
 
@@ -53,7 +56,7 @@ class ClickHouseSeriesAdmin:
         )
 
         def work(client: Any) -> Mapping[tuple[UUID, int], tuple[int, int]]:
-            rows = client.query(statement, parameters=values).result_rows
+            rows = client.query(statement, parameters=values, settings=SCAN).result_rows
             return {(node, generation): (seq, window) for node, generation, seq, window in rows}
 
         return await self.store.read(work)
