@@ -93,6 +93,7 @@ def test_broken_yaml_is_told_with_its_place(content: bytes, message: str) -> Non
     assert refused.value.topic is Topic.PIPE
 
 
+@pytest.mark.usefixtures("collector_off")
 @pytest.mark.parametrize("merging", ["- *a{0}\n", "<<: *a{0}\n"])
 def test_w38_aliases_cannot_expand_without_bound(merging: str) -> None:
     lines = ["a0: &a0 {x: 1}"]

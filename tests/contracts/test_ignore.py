@@ -128,6 +128,7 @@ def test_any_text_keeps_the_same_paths_as_git(tree: Path, text: str) -> None:
     assert kept_by_us(text.encode()) == kept_by_git(tree, text.encode())
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_w17_no_pattern_stalls_the_matcher() -> None:
     hostile = b"\n".join([b"*a" * 200 + b"b", b"**/a/" * 60 + b"b", b"[a]*" * 200 + b"b"])
     ignore = read_ignore(hostile)

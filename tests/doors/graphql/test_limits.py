@@ -140,6 +140,7 @@ def read(text: str) -> str:
     return "read"
 
 
+@pytest.mark.usefixtures("collector_off")
 @pytest.mark.parametrize("attack", [lambda: nested(300), lambda: nested(30), *ATTACKS])
 def test_w23_a_hostile_document_is_read_in_bounded_time_and_memory(
     attack: Callable[[], str], say: Callable[[str], None]
@@ -233,6 +234,7 @@ def test_w23_variables_have_a_bounded_number_of_values() -> None:
 UNLIMITED = "{ " + " ".join(f"a{i}: getUnits(filters: {{}}) {{ count }}" for i in range(5)) + " }"
 
 
+@pytest.mark.usefixtures("collector_off")
 async def test_huge_variables_are_refused_at_once(gql: Gql) -> None:
     await gql.sign_up("alice")
     uuids = ["00000000-0000-0000-0000-000000000000"] * 200_000
