@@ -102,16 +102,21 @@ def test_what_was_stored_long_before_the_newest_is_not_known() -> None:
 # over connections
 
 
+async def one_and_two_are_stored(told: Told) -> None:
+    """Under the identifiers 5 and 6 of a new session; then the connection ends."""
+    await told.greet(session_present=False)
+    told.publish(b"one", 5)
+    told.publish(b"two", 6)
+    assert acks(await told.next(), await told.next()) == [5, 6]
+    told.cut_off()
+
+
 async def test_what_was_stored_and_comes_again_is_acknowledged_and_not_stored_again(
     told: Told,
 ) -> None:
     store = Store()
     async with reading(told.port, store):
-        await told.greet(session_present=False)
-        told.publish(b"one", 5)
-        told.publish(b"two", 6)
-        assert acks(await told.next(), await told.next()) == [5, 6]
-        told.cut_off()
+        await one_and_two_are_stored(told)
         await told.greet(session_present=True)
         told.publish(b"one", 5, dup=True)
         told.publish(b"another", 6, dup=True)
@@ -125,11 +130,7 @@ async def test_what_a_killed_process_stored_and_did_not_acknowledge_is_not_store
 ) -> None:
     store = Store()
     async with reading(told.port, store):
-        await told.greet(session_present=False)
-        told.publish(b"one", 5)
-        told.publish(b"two", 6)
-        assert acks(await told.next(), await told.next()) == [5, 6]
-        told.cut_off()
+        await one_and_two_are_stored(told)
     async with reading(told.port, store):  # what the first one remembered is gone
         await told.greet(session_present=True)
         told.publish(b"two", 6, dup=True)

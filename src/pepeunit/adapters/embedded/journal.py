@@ -203,10 +203,10 @@ class FileJournal:
             os.close(descriptor)
 
     async def read(self, position: int) -> AsyncIterator[tuple[int, bytes]]:
-        at = max(position, self._starts[0]) if self._starts else self._end
+        at = position if self._starts else self._end
         while at < self._end:
             known = list(self._starts)
-            at = max(at, known[0])  # what lies before was released meanwhile
+            at = max(at, known[0])  # what lies before is released
             index = bisect_right(known, at) - 1
             start = known[index]
             limit = known[index + 1] if index + 1 < len(known) else self._end
