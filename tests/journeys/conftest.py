@@ -54,6 +54,7 @@ class Served:
     http_port: int
     mqtt_port: int
     settings: dict[str, str] = field(factory=dict)
+    program: Sequence[str] = PEPEUNIT
     printed: str = ""
     _process: subprocess.Popen[str] | None = None
 
@@ -83,7 +84,7 @@ class Served:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.data_dir / "stderr").open("ab") as stderr:
             self._process = subprocess.Popen(
-                [*PEPEUNIT, *self.argv()],
+                [*self.program, *self.argv()],
                 env=environment(**self.settings),
                 stdout=subprocess.PIPE,
                 stderr=stderr,

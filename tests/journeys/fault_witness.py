@@ -31,6 +31,7 @@ SEEN_SECONDS_MAX: Final = 60.0
 POLL_SECONDS: Final = 0.2
 LATE: Final = timedelta(seconds=30)
 PAGE_ROWS: Final = 1_000_000
+ROWS_AT_ONCE: Final = 100
 POLICIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "window": {"policy_type": "TimeWindow", "time_window_size": DAY},
     "ring": {"policy_type": "NRecords", "n_records_count": RING},
@@ -89,17 +90,26 @@ class Owner:
     password: str = field(repr=False)
 
     async def sign_in(self) -> None:
+        self.api.token = ""
         account = {"credentials": self.login, "password": self.password}
         self.api.token = (await self.api.call("POST", "users/auth", account))["token"]
 
     async def make_devices(
         self, forge: Forge, count: int, port: int, domain: str, rate: float
     ) -> list[Watched]:
+        repo = await self.make_repo(forge, "faults", PROGRAM)
+        return [
+            await self._make_device(repo, f"unit{number}", port, domain, rate)
+            for number in range(count)
+        ]
+
+    async def make_repo(self, forge: Forge, name: str, program: Mapping[str, bytes]) -> str:
+        """The uuid of a new person's repo of that program."""
         await self.api.call("POST", "users", {"login": self.login, "password": self.password})
         await self.sign_in()
-        await forge.create("faults/program")
-        await forge.commit("faults/program", PROGRAM, "Four outputs", tag="v1")
-        url = forge.url("faults/program")
+        await forge.create(f"{name}/program")
+        await forge.commit(f"{name}/program", program, "One", tag="v1")
+        url = forge.url(f"{name}/program")
         asked = {"platform": "Gitlab", "repository_url": url, "is_public_repository": True}
         registry = (await self.api.call("POST", "repository_registry", asked))["uuid"]
 
@@ -108,32 +118,36 @@ class Owner:
             return bool(row["branches"])
 
         await within(SEEN_SECONDS_MAX, "the mirror is not there", mirrored)
-        asked = {"repository_registry_uuid": registry, "default_branch": "main", "name": "faults"}
+        asked = {"repository_registry_uuid": registry, "default_branch": "main", "name": name}
         asked |= {"visibility_level": "Public", "is_compilable_repo": False}
-        repo = (await self.api.call("POST", "repos", asked))["uuid"]
-        return [
-            await self._make_device(repo, f"unit{number}", port, domain, rate)
-            for number in range(count)
-        ]
+        return str((await self.api.call("POST", "repos", asked))["uuid"])
 
-    async def _make_device(
-        self, repo: str, name: str, port: int, domain: str, rate: float
-    ) -> Watched:
+    async def make_unit(self, repo: str, name: str) -> tuple[Mapping[str, str], dict[str, str]]:
+        """Its env, and the uuids of its outputs by the first level of their topics."""
         asked = {"repo_uuid": repo, "visibility_level": "Public", "name": name}
         unit = await self.api.call("POST", "units", asked | {"is_auto_update_from_repo_unit": True})
         env = await self.api.call("GET", f"units/env/{unit['uuid']}")
         listed = await self.api.call("GET", "unit_nodes", params={"unit_uuid": unit["uuid"]})
         nodes = {row["topic_name"].partition("/")[0]: row["uuid"] for row in listed["unit_nodes"]}
+        return env, nodes
+
+    async def _make_device(
+        self, repo: str, name: str, port: int, domain: str, rate: float
+    ) -> Watched:
+        env, nodes = await self.make_unit(repo, name)
         for kind in KINDS:
-            active = {"is_data_pipe_active": True}
-            await self.api.call("PATCH", f"unit_nodes/{nodes[kind]}", active)
-            await self._upload(f"unit_nodes/set_data_pipe_config?uuid={nodes[kind]}", pipe_of(kind))
+            await self.switch(nodes[kind], is_active=True)
+            await self.set_pipe(nodes[kind], pipe_of(kind))
         topics = {kind: f"{domain}/{nodes[kind]}/pepeunit".encode() for kind in KINDS}
         return Watched(Device(name, port, env["PU_AUTH_TOKEN"], topics, rate), nodes)
 
-    async def _upload(self, path: str, content: bytes) -> None:
+    async def switch(self, node: str, *, is_active: bool) -> None:
+        await self.api.call("PATCH", f"unit_nodes/{node}", {"is_data_pipe_active": is_active})
+
+    async def set_pipe(self, node: str, config: bytes) -> None:
         form = aiohttp.FormData()
-        form.add_field("data", content, filename="pipe.yaml")
+        form.add_field("data", config, filename="pipe.yaml")
+        path = f"unit_nodes/set_data_pipe_config?uuid={node}"
         async with self.api._session.post(
             f"{self.api.api_url}/{path}", data=form, headers={"x-auth-token": self.api.token}
         ) as answer:
@@ -143,9 +157,12 @@ class Owner:
     # looking
 
     async def rows(self, node: str, kind: str, **asked: Any) -> list[dict[str, Any]]:
-        policy = POLICIES[kind]["policy_type"]
+        return await self.kept(node, POLICIES[kind]["policy_type"], limit=PAGE_ROWS, **asked)
+
+    async def kept(self, node: str, policy: str, **asked: Any) -> list[dict[str, Any]]:
+        """What a policy stored, oldest first."""
         params = {"uuid": node, "type": policy, "order_by_create_date": "asc"}
-        params |= {"limit": PAGE_ROWS, "offset": 0} | asked
+        params |= {"limit": ROWS_AT_ONCE, "offset": 0} | asked
         answer = await self.api.call("GET", "unit_nodes/get_data_pipe_data/", params=params)
         return list(answer["pipe_data"])
 

@@ -65,11 +65,11 @@ async def rows_of(life: Life, node: str) -> dict[str, list[dict]]:
     }
 
 
-def shown(row: dict) -> dict:
+def shown(row: dict, epoch: datetime = EPOCH) -> dict:
     """A stored row in the words of the vectors."""
 
     def t(name: str) -> float:
-        return (datetime.fromisoformat(row[name]).replace(tzinfo=UTC) - EPOCH).total_seconds()
+        return (datetime.fromisoformat(row[name]).replace(tzinfo=UTC) - epoch).total_seconds()
 
     moments = {
         "t": "create_datetime",

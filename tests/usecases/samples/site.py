@@ -37,6 +37,7 @@ JOURNAL_ID = UUID(int=1)
 QUICK = IngestLimits(
     flush_seconds=0.001,
     flush_seconds_min=0.0,
+    clock_seconds=0.005,
     retry_seconds_min=0.001,
     retry_seconds_max=0.005,
     checkpoint_seconds_min=0.0,
@@ -346,7 +347,6 @@ class Site:
         tenure = self.ingest.tenure
         assert tenure is not None
         now_ms = int(self.clock().timestamp() * 1000)
-        self.ingest.intake.wake()
         await until(lambda: all(one.memory.due_ms > now_ms for one in tenure.in_force.due()))
         await self.stored()
 

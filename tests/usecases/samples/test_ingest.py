@@ -20,6 +20,16 @@ async def test_values_rows_and_windows_reach_their_stores(site: Site) -> None:
     assert await site.states("sums") == [3.0]
 
 
+async def test_a_window_ends_when_the_clock_is_set_ahead_and_nothing_else_comes(site: Site) -> None:
+    """A board without a battery boots into the past, a laptop sleeps; the loop tells neither."""
+    site.clock.at(5)
+    await site.send("sums", "1", "2")
+    await site.stored()
+    site.clock.at(3_600)
+    await site.windows_over()
+    assert await site.states("sums") == [3.0]
+
+
 async def test_a_window_of_a_config_with_event_time_waits_for_what_comes_late(site: Site) -> None:
     await site.configure("sums", SUMS | {"event_time": {"lateness_seconds": 60}})
     await site.configure("value", LAST_VALUE | {"event_time": {"lateness_seconds": 60}})

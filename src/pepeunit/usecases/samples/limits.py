@@ -17,6 +17,8 @@ class IngestLimits:
     flush_seconds: float = 0.5
     flush_rows: int = 20_000
     flush_seconds_min: float = 0.05
+    clock_seconds: float = 1.0
+    """How soon it is seen that the clock was set, or that the machine slept: windows end by it."""
     queue_bytes_max: int = 64 * MIB
     """Memory for samples that wait for their pipe, and as much again for the rows of a store:
     above it samples are read back from the journal, and pipes stand still."""

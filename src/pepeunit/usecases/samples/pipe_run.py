@@ -256,7 +256,8 @@ class PipeRun:
         if self._flush_at is not None:
             found.append(self._flush_at - loop_time)
         if self._due.next_ms < NOT_DUE:
-            found.append(self._due.next_ms / 1000 - self._clock().timestamp())
+            left = self._due.next_ms / 1000 - self._clock().timestamp()
+            found.append(min(left, self._limits.clock_seconds))
         if self._is_changed:
             due_at = self._checkpointer.due_at
             found.append(ROOM_LOOK_SECONDS if due_at is None else due_at - loop_time)
