@@ -213,9 +213,11 @@ class Told:
         self.packets: asyncio.Queue[Any] = asyncio.Queue()
         self.port = 0
         self._writer: asyncio.StreamWriter | None = None
+        self._serving: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self._serving[asyncio.current_task()] = writer
         decoder = Decoder(1 << 20)
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(65_536):
@@ -234,6 +236,12 @@ class Told:
     def cut_off(self) -> None:
         assert self._writer is not None
         self._writer.close()
+
+    async def end(self) -> None:
+        """Nothing stays open, also not what nobody reads."""
+        for writer in self._serving.values():
+            writer.transport.abort()
+        await asyncio.gather(*filter(None, self._serving))
 
     async def greet(self, *, session_present: bool, granted: int = 1) -> p.Connect:
         connect = await self.next()
@@ -260,6 +268,7 @@ async def told() -> AsyncIterator[Told]:
     one.port = server.sockets[0].getsockname()[1]
     yield one
     server.close()
+    await one.end()
 
 
 def acks(*packets: Any) -> list[int]:
@@ -375,4 +384,5 @@ async def test_w27_it_reads_over_tls_from_a_broker_it_trusts_and_from_no_other(
         running.cancel()
         await asyncio.wait([running])
     server.close()
+    await one.end()
     assert store.payloads == [b"one"]

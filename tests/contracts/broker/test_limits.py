@@ -117,8 +117,8 @@ def test_a_client_over_its_byte_rate_waits() -> None:
 
 def test_connections_over_the_rate_wait_for_their_turn() -> None:
     with served(evolve(ROOMY, connects_per_second=20.0)) as place, contextlib.ExitStack() as held:
-        clients = [held.enter_context(BareClient(place.port)) for _ in range(40)]
         started = time.monotonic()
+        clients = [held.enter_context(BareClient(place.port)) for _ in range(40)]
         for number, client in enumerate(clients):
             assert client.connect(f"c{number}").code == 0
         assert time.monotonic() - started > 0.8
