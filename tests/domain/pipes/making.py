@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from pepeunit.domain.pipes.config import PipeConfig
@@ -48,3 +49,14 @@ def document(
 
 def config(*arguments: Any, **keys: Any) -> PipeConfig:
     return read_config(document(*arguments, **keys))
+
+
+def close(found: Any, wanted: Any) -> bool:
+    """Keys that are not wanted do not count, numbers are equal to 1e-9 of themselves."""
+    if isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(close, found, wanted))
+    if isinstance(wanted, dict):
+        return found is not None and all(close(found[key], value) for key, value in wanted.items())
+    if isinstance(wanted, float):
+        return bool(found == pytest.approx(wanted, rel=1e-9))
+    return bool(found == wanted)

@@ -15,20 +15,10 @@ from pepeunit.domain.pipes.csv_check import CsvCheck, RefusedRow
 from pepeunit.domain.pipes.entries import aggregate_entry, record_entry, window_entry
 from pepeunit.domain.pipes.replay import replay
 from pepeunit.domain.pipes.validation import read_config
-from tests.domain.pipes.making import EPOCH_MS, VECTORS, VECTORS_FILE
+from tests.domain.pipes.making import EPOCH_MS, VECTORS, VECTORS_FILE, close
 
 ENTRIES = read_streams(VECTORS_FILE.read_bytes())
 EXPECTED = {vector["id"]: vector["expect"] for vector in VECTORS["stream"]}
-
-
-def close(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, list):
-        return len(found) == len(wanted) and all(map(close, found, wanted))
-    if isinstance(wanted, dict):
-        return all(close(found[key], value) for key, value in wanted.items())
-    if isinstance(wanted, float):
-        return found == pytest.approx(wanted, rel=1e-9)
-    return bool(found == wanted)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
