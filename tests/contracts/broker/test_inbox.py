@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 from pepeunit.codecs.mqtt import encode as e
 from pepeunit.codecs.mqtt import packets as p
@@ -239,8 +240,9 @@ class Told:
 
     async def end(self) -> None:
         """Nothing stays open, also not what nobody reads."""
-        for writer in self._serving.values():
-            writer.transport.abort()
+        for task, writer in self._serving.items():
+            if task is not None and not task.done():
+                writer.transport.abort()
         await asyncio.gather(*filter(None, self._serving))
 
     async def greet(self, *, session_present: bool, granted: int = 1) -> p.Connect:
@@ -321,6 +323,17 @@ async def test_what_a_defect_kept_from_the_journal_comes_again(told: Told) -> No
     await until(lambda: store.payloads == [b"one"])
     running.cancel()
     await asyncio.wait([running])
+
+
+async def test_it_says_goodbye_though_the_journal_refuses(told: Told) -> None:
+    store = Store()
+    store.refuses = True
+    async with reading(told.port, store, evolve(QUICK, stop_seconds=0.1)):
+        await told.greet(session_present=True)
+        told.publish(b"kept by the broker", 1)
+        await until(lambda: store.refused)
+    assert isinstance(await told.next(), p.Disconnect)
+    assert told.packets.empty()
 
 
 async def test_it_stops_reading_when_too_much_waits_for_the_journal(told: Told) -> None:

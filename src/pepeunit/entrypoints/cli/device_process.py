@@ -112,9 +112,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signum)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS_MAX):
-                await process.wait()
-                return
+            # not asyncio.timeout: in a task that is cancelled Python 3.11.2 lets it never end
+            await asyncio.wait_for(process.wait(), STOP_SECONDS_MAX)
+            return
 
 
 def unpack_firmware(archive: bytes, folder: Path) -> list[str]:

@@ -55,6 +55,13 @@ class Channel(asyncio.Protocol):
         self.last_seen = self._loop.time()
         self.connect_by = self.last_seen + self.limits.connect_seconds
         self.broker.arrived(self)
+        if self._holds:  # asyncio of Python 3.11.2 begins to read after this, paused or not
+            self._loop.call_soon(self._pause_again)
+
+    def _pause_again(self) -> None:
+        if self._holds and self._transport is not None and not self.is_closed:
+            self._transport.resume_reading()
+            self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
