@@ -85,3 +85,16 @@ def test_everything_else_is_really_hidden(module: str) -> None:
     ended = run(f"{ATTRS_ALONE}\nimport {module}")
     assert ended.returncode != 0
     assert "neither attrs nor the standard library" in ended.stderr
+
+
+@pytest.mark.parametrize("layer", ["domain", "usecases", "codecs", "adapters"])
+def test_the_map_names_every_room(layer: str) -> None:
+    """Of adapters in the picture, of the others in the table."""
+    lines = (ROOT / "docs/architecture.md").read_text().splitlines()
+    (line,) = [one for one in lines if f"[{layer}](" in one]
+    if layer == "adapters":
+        (line,) = [one for one in lines if f'{layer}["{layer}: ' in one]
+    folders = (ROOT / "src/pepeunit" / layer).glob("*/__init__.py")
+    rooms = {folder.parent.name for folder in folders}
+    assert rooms
+    assert rooms <= set(re.findall(r"\w+", line))
