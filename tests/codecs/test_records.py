@@ -85,6 +85,15 @@ def test_rows_come_back_with_their_uuids() -> None:
 def test_a_memory_comes_back_bit_for_bit(value: str | float | None) -> None:
     windows = ((0, 60, "Sum", 3, 0.1 + 0.2, 1e-17), (60, 60, "Max", 1, math.inf, 0.0))
     for some in (windows, windows[:1], ()):
-        for closed in (windows[0], ()):
-            dump: MemoryDump = (-(2**62), value, 7, 9, some, closed)
+        for dropped in ((1, 0, 2), ()):
+            dump: MemoryDump = (-(2**62), value, 7, 9, some, windows, 30_000, -(2**62), 5, dropped)
             assert unpack_memory(pack_memory(dump)) == dump
+
+
+def test_a_memory_of_an_earlier_version_comes_back() -> None:
+    """It held the window that closed last and no counts; and before that no waiting."""
+    packed = b'[5,"on",7,9,[],[0,60,"Sum",3,0.5,0.0]'
+    closed = ((0, 60, "Sum", 3, 0.5, 0.0),)
+    assert unpack_memory(packed + b"]") == (5, "on", 7, 9, (), closed, 0, -(2**62), 0, ())
+    assert unpack_memory(packed + b",30,4]") == (5, "on", 7, 9, (), closed, 30, 4, 0, ())
+    assert unpack_memory(b'[5,"on",7,9,[],[]]')[5] == ()

@@ -40,7 +40,7 @@ TABLE: list[tuple[str, str, Any, str, Any, str | None]] = [
     ),
     ("PU_STATIC_SALT", "keys.static_salt", "pepper", "salt", "salt", ANY_TEXT),
     ("PU_DATA_DIR", "site.data_dir", "", "/var/lib/pepeunit", "/var/lib/pepeunit", ANY_TEXT),
-    ("PU_HTTP_HOST", "site.http_host", "0.0.0.0", "::1", "::1", ANY_TEXT),  # noqa: S104
+    ("PU_HTTP_HOST", "site.http_host", "0.0.0.0", "::1", "::1", "localhost"),  # noqa: S104
     ("PU_HTTP_PORT", "site.http_port", 8555, "80", 80, "65536"),
     ("PU_SECURE", "site.secure", False, "True", True, "maybe"),
     ("PU_DOMAIN", "site.domain", None, "10.0.0.1:8555", "10.0.0.1:8555", "https://iot.example"),

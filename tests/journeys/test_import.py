@@ -132,6 +132,7 @@ async def test_an_installation_with_people_and_other_keys_is_not_overwritten(
     served: Served, reference: Reference
 ) -> None:
     at = ("--data-dir", str(served.data_dir))
+    assert pepeunit("migrate", *at).returncode == 0
     assert pepeunit("user", "create", "somebody", *at).returncode == 0
     keys = (served.data_dir / "keys.json").read_bytes()
     ended = pepeunit("import-reference", *at, **reference.secrets)

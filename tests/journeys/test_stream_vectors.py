@@ -27,8 +27,8 @@ from pepeunit.codecs.mqtt import packets as p
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.cli.rest_client import rest_client
 from tests.contracts.broker.clients import BareClient
-from tests.domain.pipes.making import close
-from tests.doors.http.piping import EPOCH, VECTORS
+from tests.domain.pipes.making import STREAMS, close
+from tests.doors.http.piping import EPOCH
 from tests.doors.http.test_pipe_csv import shown
 from tests.journeys.conftest import Served, free_port
 from tests.journeys.fault_witness import PROGRAM, Owner
@@ -186,7 +186,7 @@ def _wanted(expect: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("vector", VECTORS["stream"], ids=lambda vector: vector["id"])
+@pytest.mark.parametrize("vector", STREAMS, ids=lambda vector: vector["id"])
 async def test_a_stream_ends_on_the_default_platform_as_the_vector_says(
     bench: Bench, vector: Mapping[str, Any]
 ) -> None:

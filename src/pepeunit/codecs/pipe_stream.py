@@ -239,6 +239,9 @@ class _Reading:
         if text is not None:
             self._wrong(f"{path}.payload", "must be a text: put it in quotes")
             return None
+        if digits is not None and not isinstance(digits, str):
+            self._wrong(f"{path}.payload_hex", "must be a text: put it in quotes")
+            return None
         try:
             return bytes.fromhex(str(digits))
         except ValueError:

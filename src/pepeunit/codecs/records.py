@@ -19,7 +19,7 @@ import json
 import struct
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -32,7 +32,7 @@ from pepeunit.domain.messaging.record import (
     SampleRecord,
     SessionRecord,
 )
-from pepeunit.domain.pipes.memory import MemoryDump
+from pepeunit.domain.pipes.memory import NEVER, MemoryDump
 
 SAMPLES: Final = 1
 CONTROL: Final = 2
@@ -44,6 +44,8 @@ _FORMS: Final = {ControlRecord: CONTROL, LogRecord: LOGS, NumbersRecord: NUMBERS
 _HEAD: Final = struct.Struct("<BqI")
 _NODE: Final = struct.Struct("<16sI")
 _SESSION: Final = struct.Struct("<Bq")
+_MORE: Final[tuple[Any, ...]] = (0, NEVER, 0, ())
+"""What the memories of an earlier version did not hold."""
 _MEMORY: Final = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -130,9 +132,14 @@ def pack_memory(dump: MemoryDump) -> bytes:
 
 def unpack_memory(packed: bytes) -> MemoryDump:
     """The memory again. Raises ``ValueError`` for bytes that are none."""
-    last_ms, last_value, seq, window_seq, windows, closed, *waiting = json.loads(packed)
-    opened: Any = tuple(tuple(window) for window in windows)
-    return last_ms, last_value, seq, window_seq, opened, cast("Any", tuple(closed)), *waiting
+    last_ms, last_value, seq, window_seq, windows, closed, *more = json.loads(packed)
+    if closed and not isinstance(closed[0], list):  # as it was before more than one was kept
+        closed = [closed]
+    more += _MORE[len(more) :]
+    held: tuple[Any, Any] = tuple(map(tuple, windows)), tuple(map(tuple, closed))
+    lateness_ms, floor_ms, received, dropped = more
+    last = last_ms, last_value, seq, window_seq
+    return *last, *held, lateness_ms, floor_ms, received, tuple(dropped)
 
 
 def _rows(rows: Any) -> list[Any]:

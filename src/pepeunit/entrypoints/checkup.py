@@ -17,7 +17,7 @@ from cryptography import x509
 from sqlalchemy import select
 
 from pepeunit.adapters.crypto.cipher import AesGcmCipher
-from pepeunit.adapters.embedded.installation import Installation
+from pepeunit.adapters.embedded.installation import Installation, NoInstallation
 from pepeunit.adapters.postgres.connections import connect, reading
 from pepeunit.adapters.postgres.migrations import current_revision, is_known
 from pepeunit.adapters.postgres.tables import credentials, sealed_texts
@@ -46,10 +46,13 @@ async def examine(data_dir: Path) -> AsyncIterator[Finding]:
     yield _clock()
     try:
         installation = Installation.look(data_dir)
-    except Unavailable:
+    except NoInstallation:
         yield Finding(
             "data directory", WARN, f"{data_dir} holds no installation: pepeunit serve makes one"
         )
+        return
+    except Unavailable as outage:
+        yield Finding("data directory", FAIL, outage.message)
         return
     for rights in _rights(data_dir):
         yield rights

@@ -8,6 +8,7 @@ Everything entered here is left in the reverse order, also when a later step fai
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -31,7 +32,7 @@ from pepeunit.domain.units.env import InstanceFacts
 from pepeunit.entrypoints.container import UseCases
 from pepeunit.entrypoints.doors import device_endpoint, monitoring_of, rest_runner
 from pepeunit.entrypoints.memory import settled_memory, spare_memory
-from pepeunit.entrypoints.parts import joined, load_settings, use_cases
+from pepeunit.entrypoints.parts import joined, keep_domain, load_settings, use_cases
 from pepeunit.entrypoints.schedule import every, hourly
 from pepeunit.entrypoints.settings import Settings
 from pepeunit.entrypoints.tls import Certificate
@@ -92,6 +93,7 @@ async def running(
         ports["PU_MQTT_TLS_PORT"] = mqtt_tls_port
     for option, port in ports.items():
         _refuse_taken(host, port, option)
+    keep_domain(installation, facts)
     tls = None
     if operations.tls_cert is not None:
         tls = Certificate.load(operations.tls_cert, operations.tls_key)
@@ -133,9 +135,11 @@ def _refuse_taken(host: str, port: int, option: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            is_foreign = error.errno == errno.EADDRNOTAVAIL
             raise Unavailable(
                 f"{host}:{port}",
-                f"{os.strerror(error.errno or 0)}: choose another with {option}",
+                f"{os.strerror(error.errno or 0)}: choose another with "
+                + ("--host" if is_foreign else option),
             ) from error
 
 

@@ -171,6 +171,7 @@ async def bring_up_to_date(data_dir: Path) -> str:
 
 @asynccontextmanager
 async def open_accounts(data_dir: Path) -> AsyncIterator[Accounts]:
+    Installation.look(data_dir)  # a mistyped directory becomes no installation of its own
     with _installation(data_dir) as installation:
         settings, facts, _ = load_settings(installation, os.environ)
         async with use_cases(settings, facts, installation) as use:
@@ -178,7 +179,9 @@ async def open_accounts(data_dir: Path) -> AsyncIterator[Accounts]:
 
 
 def config(data_dir: Path) -> str:
-    settings, _, warnings = load_settings(Installation.look(data_dir), os.environ)
+    settings, _, warnings = load_settings(
+        Installation.look(data_dir), {**os.environ, "PU_DATA_DIR": str(data_dir)}
+    )
     return "\n".join([settings_in_effect(settings), *warnings])
 
 

@@ -79,15 +79,13 @@ def new_secret() -> str:
 def load_settings(
     installation: Installation, environment: Mapping[str, str]
 ) -> tuple[Settings, InstanceFacts, list[str]]:
-    """The settings, what devices are told, and warnings. Raises ``Invalid`` with every fault."""
+    """The settings, what devices are told, and warnings; writes nothing. Raises ``Invalid`` with
+    every fault."""
     settings, warnings = Settings.load(environment, {**installation.keys, **installation.facts})
     if settings.site.domain is None:
         domain = f"{_own_address(settings.site.http_host)}:{settings.site.http_port}"
-        installation.fix(DOMAIN_FACT, domain)
     else:
         domain = settings.site.domain
-        if installation.facts.get(DOMAIN_FACT) != domain:
-            installation.change(DOMAIN_FACT, domain)
     devices, mqtt = settings.devices, settings.mqtt
     facts = InstanceFacts(
         domain=domain,
@@ -103,6 +101,12 @@ def load_settings(
         max_log_length=devices.max_log_length,
     )
     return settings, facts, warnings
+
+
+def keep_domain(installation: Installation, facts: InstanceFacts) -> None:
+    """From now on devices are told this one, whatever port or address a later start chooses."""
+    if installation.facts.get(DOMAIN_FACT) != facts.domain:
+        installation.change(DOMAIN_FACT, facts.domain)
 
 
 def _own_address(bound: str) -> str:

@@ -105,6 +105,13 @@ def whole(least: int, most: int | None = None) -> Parser:
     return parse
 
 
+def address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("an IP address is expected, such as 0.0.0.0, :: or 127.0.0.1") from None
+
+
 port_number: Final = whole(1, 65_535)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from pepeunit.entrypoints.setting_values import (
+    address,
     choice,
     clickhouse_url,
     database_url,
@@ -87,7 +88,7 @@ class SiteSettings:
         shown="`~/.local/share/pepeunit`",
     )
     http_host: str = setting(
-        "PU_HTTP_HOST", EVERY_ADDRESS, text, "The address listened on. `--host`"
+        "PU_HTTP_HOST", EVERY_ADDRESS, address, "The address listened on. `--host`"
     )
     http_port: int = setting("PU_HTTP_PORT", 8555, port_number, "The port of HTTP. `--http-port`")
     secure: bool = setting(

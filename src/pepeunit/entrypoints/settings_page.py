@@ -54,10 +54,24 @@ def settings_in_effect(settings: Settings) -> str:
         for one in attrs.fields(type(values)):
             known: Setting = one.metadata[METADATA_KEY]
             value = getattr(values, one.name)
-            shown = "(secret)" if known.secret and value else value
+            shown = "(secret)" if known.secret and value else _in_effect(value)
             mark = "" if value == one.default else "  # set"
             lines.append(f"{known.name}={shown}{mark}")
     return "\n".join(lines)
+
+
+def _in_effect(value: object) -> str:
+    """As it would be set."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ",".join(map(str, value))
+        case frozenset():
+            return ",".join(sorted(map(str, value)))
+    return str(value)
 
 
 def _cell(default: str) -> str:

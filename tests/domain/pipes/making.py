@@ -14,6 +14,9 @@ from pepeunit.domain.pipes.validation import read_config
 
 VECTORS_FILE = Path(__file__).with_name("vectors.yaml")
 VECTORS: dict[str, Any] = yaml.safe_load(VECTORS_FILE.read_text())
+MORE_FILE = VECTORS_FILE.with_name("more_vectors.yaml")
+STREAMS = [*VECTORS["stream"], *yaml.safe_load(MORE_FILE.read_text())["stream"]]
+"""Of the specification, and ours."""
 EPOCH_MS = 1_740_787_200_000
 """The vectors' t = 0."""
 

@@ -243,7 +243,6 @@ def test_what_waits_survives_a_checkpoint() -> None:
     pipe = compile_pipe(timed(aggregation(), lateness=30))
     plain = compile_pipe(config(aggregation()))
     plain.feed(NODE, 1, memory, [EPOCH_MS], [b"1"], Rows(), no_drops())
-    assert len(memory.dump()) == 6
     pipe.feed(NODE, 1, memory, [EPOCH_MS + 20_000], [b"2"], Rows(), no_drops())
     dump = records.unpack_memory(records.pack_memory(memory.dump()))
     assert dump == memory.dump()

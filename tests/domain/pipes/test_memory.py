@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pepeunit.domain.ids import NodeId
 from pepeunit.domain.pipes.compiled import compile_pipe
 from pepeunit.domain.pipes.drops import Drop, no_drops
-from pepeunit.domain.pipes.memory import NOT_DUE, NodeMemory
+from pepeunit.domain.pipes.memory import CLOSED_MAX, NOT_DUE, NodeMemory
 from pepeunit.domain.pipes.rows import NRecordRow, Rows
 from pepeunit.domain.pipes.series import Series, Trim
 from pepeunit.domain.pipes.visible import visible_records, visible_window_rows
@@ -59,6 +59,49 @@ def test_a_message_after_a_step_back_of_the_clock_joins_the_window_that_closed()
     assert [row[2] for row in closed(memory, 2 * MINUTE).aggregates] == [16.0]
     feed(memory, aggregation("Max"), (MINUTE, b"5"))
     assert [row[2] for row in closed(memory, 2 * MINUTE).aggregates] == [5.0]
+
+
+def test_the_clock_may_step_back_over_several_windows() -> None:
+    memory = NodeMemory()
+    for number in range(CLOSED_MAX):
+        feed(memory, aggregation("Sum"), (number * MINUTE, b"1"))
+        closed(memory, (number + 1) * MINUTE)
+    memory = NodeMemory.load(memory.dump())
+    for number in range(CLOSED_MAX):
+        feed(memory, aggregation("Sum"), (number * MINUTE, b"2"))
+    told = closed(memory, CLOSED_MAX * MINUTE).aggregates
+    assert [(row[2], row[8]) for row in told] == [(3.0, 2)] * CLOSED_MAX
+    assert len(memory.closed) == CLOSED_MAX
+
+
+def test_all_windows_that_closed_at_one_time_are_remembered() -> None:
+    memory = NodeMemory()
+    functions = ["Avg", "Max", "Min", "Sum"]
+    sizes = [60, 300]
+    for size in sizes:
+        for function in functions:
+            feed(memory, aggregation(function, size), (0, b"1"))
+    assert len(closed(memory, 5 * MINUTE).aggregates) == len(functions) * len(sizes) > CLOSED_MAX
+    feed(memory, aggregation("Avg", 60), (0, b"2"))
+    ((*_, samples),) = closed(memory, 5 * MINUTE).aggregates
+    assert samples == 2
+
+
+def test_windows_that_end_together_are_read_in_the_order_of_opening() -> None:
+    memory = NodeMemory()
+    for function in ("Sum", "Max", "Avg"):
+        feed(memory, aggregation(function), (0, b"1"))
+    told = closed(memory, MINUTE).aggregates
+    assert [(row[3], row[5] - MINUTE) for row in told] == [("Sum", 0), ("Max", 1), ("Avg", 2)]
+
+
+def test_what_was_counted_survives_a_dump() -> None:
+    memory = NodeMemory()
+    memory.received = 3
+    memory.drop(Drop.RATE)
+    again = NodeMemory.load(memory.dump())
+    assert (again.received, again.dropped) == (3, memory.dropped)
+    assert NodeMemory.load(NodeMemory().dump()).dropped is None
 
 
 def test_rows_of_each_policy_are_counted_without_gaps() -> None:

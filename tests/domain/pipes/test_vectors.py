@@ -15,10 +15,10 @@ from pepeunit.domain.pipes.csv_check import CsvCheck, RefusedRow
 from pepeunit.domain.pipes.entries import aggregate_entry, record_entry, window_entry
 from pepeunit.domain.pipes.replay import replay
 from pepeunit.domain.pipes.validation import read_config
-from tests.domain.pipes.making import EPOCH_MS, VECTORS, VECTORS_FILE, close
+from tests.domain.pipes.making import EPOCH_MS, MORE_FILE, STREAMS, VECTORS, VECTORS_FILE, close
 
-ENTRIES = read_streams(VECTORS_FILE.read_bytes())
-EXPECTED = {vector["id"]: vector["expect"] for vector in VECTORS["stream"]}
+ENTRIES = [*read_streams(VECTORS_FILE.read_bytes()), *read_streams(MORE_FILE.read_bytes())]
+EXPECTED = {vector["id"]: vector["expect"] for vector in STREAMS}
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
@@ -34,7 +34,7 @@ def test_stream_vector(entry: StreamEntry) -> None:
 
 
 def test_no_stream_vector_is_left_out() -> None:
-    assert [entry.id for entry in ENTRIES] == [vector["id"] for vector in VECTORS["stream"]]
+    assert [entry.id for entry in ENTRIES] == [vector["id"] for vector in STREAMS]
 
 
 def told(row: tuple[Any, ...], policy: str) -> dict[str, Any]:

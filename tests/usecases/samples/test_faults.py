@@ -315,7 +315,7 @@ async def test_b11_a_window_takes_the_same_room_however_many_values(site: Site) 
     for _ in range(50):
         await site.send("sums", *["1"] * 100)
     await site.stop()
-    assert len(site.checkpoint._memories[site.nodes["sums"]]) <= first + 8
+    assert len(site.checkpoint._memories[site.nodes["sums"]]) <= first + 16
 
 
 async def test_b12_a_node_that_is_gone_leaves_nothing(site: Site) -> None:

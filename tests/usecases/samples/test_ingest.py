@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.usecases.samples.site import EPOCH, LAST_VALUE, SUMS, Site
 
 
@@ -28,6 +30,18 @@ async def test_a_window_ends_when_the_clock_is_set_ahead_and_nothing_else_comes(
     site.clock.at(3_600)
     await site.windows_over()
     assert await site.states("sums") == [3.0]
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+async def test_a_restart_forgets_no_count(site: Site, *, is_clean: bool) -> None:
+    await site.send("sums", "1", "x", "y")
+    await site.stored()
+    await (site.stop() if is_clean else site.crash())
+    await site.start()
+    await site.send("sums", "9", "z")
+    await site.stored()
+    counted = await site.ingest.drops(site.nodes["sums"])
+    assert (counted["accepted"], counted["type"]) == (2, 3)
 
 
 async def test_a_window_of_a_config_with_event_time_waits_for_what_comes_late(site: Site) -> None:

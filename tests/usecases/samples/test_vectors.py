@@ -4,19 +4,16 @@ see are the stores (spec datapipe.md 12)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.ports.series_reader import SeriesQuery
+from tests.domain.pipes.making import STREAMS
 from tests.usecases.samples.site import EPOCH, Site
 
-VECTORS = Path(__file__).parents[2] / "domain" / "pipes" / "vectors.yaml"
-STREAMS = yaml.safe_load(VECTORS.read_text())["stream"]
 ONE = "one"
 EPOCH_MS = int(EPOCH.timestamp() * 1000)
 

@@ -42,6 +42,10 @@ class InUse(Unavailable):
     """Another process has the data directory."""
 
 
+class NoInstallation(Unavailable):
+    """There is none yet."""
+
+
 @define
 class Installation:
     """An open, locked data directory (``--data-dir``); get one from :meth:`open`.
@@ -83,7 +87,8 @@ class Installation:
     def look(cls, path: Path) -> Self:
         """An installation another process may be using: keys and facts to read, no lock.
 
-        For commands beside a running server. Raises ``Unavailable`` when there is none.
+        For commands beside a running server. Raises
+        :class:`NoInstallation`, or ``Unavailable`` when it cannot be read.
         """
         path = path.absolute()
         try:
@@ -92,7 +97,10 @@ class Installation:
         except OSError as error:
             raise _unavailable(f"{error.filename}: {os.strerror(error.errno or 0)}") from error
         if keys is None:
-            raise _unavailable(f"{path} holds no installation: run pepeunit serve there first")
+            _refuse_lost_keys(path)
+            raise NoInstallation(
+                DEPENDENCY, f"{path} holds no installation: run pepeunit serve there first"
+            )
         return cls(path, keys, facts, None)
 
     @property
@@ -176,11 +184,8 @@ def _locked(path: Path) -> int:
 
 def _keys(path: Path) -> Mapping[str, str]:
     stored = _read(path / "keys.json")
-    if stored is None and (path / "postgres").exists():
-        raise _unavailable(
-            f"{path / 'keys.json'} is missing, and new keys could not read what is stored: "
-            "restore it from a backup"
-        )
+    if stored is None:
+        _refuse_lost_keys(path)
     keys = dict(stored or {})
     missing = [name for name in KEY_NAMES if name not in keys]
     for name in missing:
@@ -188,6 +193,14 @@ def _keys(path: Path) -> Mapping[str, str]:
     if missing:
         replace_file(path / "keys.json", _json(keys), mode=0o600)
     return keys
+
+
+def _refuse_lost_keys(path: Path) -> None:
+    if (path / "postgres").exists():
+        raise _unavailable(
+            f"{path / 'keys.json'} is missing, and new keys could not read what is stored: "
+            "restore it from a backup"
+        )
 
 
 def _read(path: Path) -> Mapping[str, str] | None:

@@ -45,9 +45,13 @@ _GONE: Final = {
 
 UNIQUE_VIOLATION: Final = "23505"
 FOREIGN_KEY_VIOLATION: Final = "23503"
-UNAVAILABLE_CLASSES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
-"""Connection lost, standby, sign-in refused, no such database, deadlock, resources, lock not
+UNAVAILABLE_CLASSES: Final = ("08", "25006", "3D", "40", "53", "55P03", "57")
+"""Connection lost, standby, no such database, deadlock, resources, lock not
 granted in time, shut-down."""
+SIGN_IN_CLASS: Final = "28"
+SIGN_IN_REFUSED: Final = (
+    "it refuses our user or password: is keys.json, or PU_DATABASE_URL, this installation's own?"
+)
 UNFIT_CLASSES: Final = ("22", "54000")
 """A value out of the range of its column or of an index entry."""
 
@@ -78,6 +82,8 @@ def _translated(error: DBAPIError, *, deleting: bool) -> Exception:
 
 def _of_driver(error: BaseException | None, is_of_interface: bool) -> Exception | None:
     sqlstate = getattr(error, "sqlstate", None) or ""
+    if sqlstate.startswith(SIGN_IN_CLASS):
+        return Unavailable(DEPENDENCY, SIGN_IN_REFUSED)
     if sqlstate.startswith(UNAVAILABLE_CLASSES):
         return Unavailable(DEPENDENCY, "the statement could not be finished")
     if sqlstate.startswith(UNFIT_CLASSES) or isinstance(error, asyncpg.DataError):
@@ -101,6 +107,8 @@ def border(*, deleting: bool = False) -> Iterator[None]:
         raise Unavailable(DEPENDENCY, "every connection is in use") from error
     except TimeoutError as error:
         raise Unavailable(DEPENDENCY, "no answer in time") from error
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise Unavailable(DEPENDENCY, SIGN_IN_REFUSED) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unavailable(DEPENDENCY, "cannot connect") from error
 

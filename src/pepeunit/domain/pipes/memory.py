@@ -22,25 +22,31 @@ NEVER: Final = -(1 << 62)
 NOT_DUE: Final = 1 << 62
 NO_NODE: Final = UUID(int=0)
 
-_Plain = tuple[int, str | float | None, int, int, tuple[WindowDump, ...], WindowDump | tuple[()]]
-MemoryDump = _Plain | tuple[*_Plain, int, int]
-"""``(last_ms, last_value, seq, window_seq, windows, closed)``, and where windows ever waited for
-late messages ``lateness_ms, floor_ms``."""
+CLOSED_MAX: Final = 4
+"""Windows that are remembered after they closed; more only when more closed at one time."""
+
+_Windows = tuple[WindowDump, ...]
+_Value = str | float | None
+_Drops = tuple[int, ...]
+MemoryDump = tuple[int, _Value, int, int, _Windows, _Windows, int, int, int, _Drops]
+"""``(last_ms, last_value, seq, window_seq, windows, closed, lateness_ms, floor_ms, received,
+dropped)``"""
 
 
 class NodeMemory:
     """A node at its pipe.
 
-    ``compiled`` is None while the pipe is not active; ``generation`` is that of the node's series;
-    ``dropped`` counts its drops by reason, None while there were none. None of these is dumped.
+    ``compiled`` is None while the pipe is not active; ``generation`` is that of the node's series.
+    Neither is dumped. ``received`` counts the messages that an active pipe was given, ``dropped``
+    its drops by reason, None while there were none.
 
     ``last_ms`` and ``last_value`` are of the last accepted message: a float for Number, a text for
     Text. ``seq`` counts the NRecords rows of the series, ``window_seq`` its TimeWindow rows: each
     without gaps, whatever the policy was in between. ``due_ms`` is when the first open window
     ends. ``rule`` to ``rest`` are the window written to last (see
     :class:`~pepeunit.domain.pipes.windows.Window`), with ``rule`` None where there is none;
-    ``others`` are the other open windows, ``closed`` is the one that closed last: when the clock
-    steps back, messages go on where it ended and its row is replaced (spec datapipe.md 5).
+    ``others`` are the other open windows, ``closed`` are those that closed last: when the clock
+    steps back, messages go on where one ended and its row is replaced (spec datapipe.md 5).
 
     ``lateness_ms`` is how long after their end all open windows wait for late messages: as the
     config of the last message wants it. Windows that ended by ``floor_ms`` may have closed before
@@ -48,7 +54,7 @@ class NodeMemory:
     """
 
     __slots__ = (
-        *("compiled", "dropped", "generation", "node"),
+        *("compiled", "dropped", "generation", "node", "received"),
         *("closed", "due_ms", "last_ms", "last_value", "others", "seq", "window_seq"),
         *("count", "end_ms", "rest", "rule", "start_ms", "total"),
         *("floor_ms", "lateness_ms"),
@@ -61,10 +67,11 @@ class NodeMemory:
         self.generation = generation
         self.compiled = compiled
         self.dropped: Drops | None = None
+        self.received = 0
         self.last_ms = NEVER
         self.last_value: str | float | None = None
         self.seq = self.window_seq = 0
-        self.closed: WindowDump | tuple[()] = ()
+        self.closed: _Windows = ()
         self.others: dict[WindowKey, Window] | None = None
         self.rule: WindowRule | None = None
         self.due_ms = NOT_DUE
@@ -103,40 +110,49 @@ class NodeMemory:
             self.count, self.total, self.rest = window.count, window.total, window.rest
             return
         self.due_ms = min(self.due_ms, self.end_ms + self.lateness_ms)
-        closed = self.closed
-        if closed and closed[:3] == (self.start_ms, rule.seconds, rule.word):
-            self.count, self.total, self.rest = closed[3:]
-        else:
-            self.count, self.total, self.rest = 0, rule.start, 0.0
+        self.count, self.total, self.rest = 0, rule.start, 0.0
+        for closed in self.closed:
+            if closed[:3] == (self.start_ms, rule.seconds, rule.word):
+                self.count, self.total, self.rest = closed[3:]
 
     def close(self, node: UUID, generation: int, now_ms: int, out: Rows) -> int:
         """Move the windows that ended by ``now_ms``, and waited for late messages since, into
         ``out``; how many there were.
 
-        ``created_ms`` is the end. A result that is not finite gives no row and is counted.
+        ``created_ms`` is the end; of windows that end together the later one's is a millisecond
+        later, so that readers see them in this order. A result that is not finite gives no row and
+        is counted.
         """
         if now_ms < self.due_ms:
             return 0
         if not self.others and self.rule is not None:
             start_ms, end_ms, rule = self.start_ms, self.end_ms, self.rule
             totals = self.count, self.total, self.rest
-            self.closed = (start_ms, rule.seconds, rule.word, *totals)
+            self._remember([(start_ms, rule.seconds, rule.word, *totals)])
             self._forget_windows()
-            _emit(node, generation, start_ms, end_ms, rule, totals, out)
+            _emit(node, generation, end_ms, start_ms, end_ms, rule, totals, out)
             return 1
         ended_ms = now_ms - self.lateness_ms
         windows = sorted(self.open_windows(), key=lambda window: window.end_ms)
         self._forget_windows()
-        closed = 0
+        closed: list[WindowDump] = []
+        created_ms = NEVER
         for window in windows:
-            if window.end_ms <= ended_ms:
-                closed += 1
-                self.closed = window.dump()
-                totals = window.count, window.total, window.rest
-                _emit(node, generation, window.start_ms, window.end_ms, window.rule, totals, out)
-            else:
+            if window.end_ms > ended_ms:
                 self._put(window)
-        return closed
+                continue
+            closed.append(window.dump())
+            start_ms, end_ms = window.start_ms, window.end_ms
+            created_ms = max(end_ms, created_ms + 1)
+            totals = window.count, window.total, window.rest
+            _emit(node, generation, created_ms, start_ms, end_ms, window.rule, totals, out)
+        self._remember(closed)
+        return len(closed)
+
+    def _remember(self, closed: list[WindowDump]) -> None:
+        again = {one[:3] for one in closed}
+        kept = [one for one in self.closed if one[:3] not in again]
+        self.closed = (*kept, *closed)[-max(CLOSED_MAX, len(closed)) :]
 
     def open_windows(self) -> Iterator[Window]:
         """In the order of opening, but for the one written to last, which comes last."""
@@ -172,10 +188,10 @@ class NodeMemory:
         elif rule is not None:
             totals = self.count, self.total, self.rest
             windows = ((self.start_ms, rule.seconds, rule.word, *totals),)
-        dump = self.last_ms, self.last_value, self.seq, self.window_seq, windows, self.closed
-        if self.lateness_ms or self.floor_ms != NEVER:
-            return *dump, self.lateness_ms, self.floor_ms
-        return dump
+        return (
+            *(self.last_ms, self.last_value, self.seq, self.window_seq, windows, self.closed),
+            *(self.lateness_ms, self.floor_ms, self.received, tuple(self.dropped or ())),
+        )
 
     @classmethod
     def load(
@@ -186,17 +202,18 @@ class NodeMemory:
         compiled: CompiledPipe | None = None,
     ) -> NodeMemory:
         memory = cls(node, generation, compiled)
-        last_ms, last_value, seq, window_seq, windows, closed, *waiting = dump
+        last_ms, last_value, seq, window_seq, windows, closed, lateness_ms, *_ = dump
+        *_, memory.floor_ms, memory.received, dropped = dump
+        memory.dropped = [*dropped, *no_drops()[len(dropped) :]] if dropped else None
         memory.last_ms, memory.last_value = last_ms, last_value
         memory.seq, memory.window_seq = seq, window_seq
         for start_ms, seconds, function, count, total, rest in windows:
             rule = window_rule(seconds, AggregationFunction(function))
             memory.turn_to(start_ms, rule)
             memory.count, memory.total, memory.rest = count, total, rest
-        if waiting:
-            memory.lateness_ms, memory.floor_ms = waiting
-            memory.due_ms += memory.lateness_ms if memory.has_windows else 0
-        memory.closed = tuple(closed)  # type: ignore[assignment]
+        memory.lateness_ms = lateness_ms
+        memory.due_ms += lateness_ms if memory.has_windows else 0
+        memory.closed = closed
         return memory
 
     def _put_aside(self) -> None:
@@ -223,6 +240,7 @@ class NodeMemory:
 def _emit(  # noqa: PLR0917
     node: UUID,
     generation: int,
+    created_ms: int,
     start_ms: int,
     end_ms: int,
     rule: WindowRule,
@@ -231,7 +249,7 @@ def _emit(  # noqa: PLR0917
 ) -> None:
     state = rule.result(*totals)
     if math.isfinite(state):
-        row = (node, generation, state, rule.word, rule.seconds, end_ms, start_ms, end_ms)
+        row = (node, generation, state, rule.word, rule.seconds, created_ms, start_ms, end_ms)
         out.aggregates.append((*row, totals[0]))
     else:
         out.nonfinite_windows += 1

@@ -164,9 +164,11 @@ class _Run:
 
 
 def _visible(out: Rows, series: Series, now_ms: int) -> list[StoredEntry]:
-    # a window that was told twice counts as it was told last
+    # a window that was told again counts as it was told with the most samples
     aggregates = {
-        row[3:8]: row for row in out.aggregates if row[:2] == (series.node, series.generation)
+        (*row[3:5], *row[6:8]): row
+        for row in sorted(out.aggregates, key=lambda row: row[8])
+        if row[:2] == (series.node, series.generation)
     }
     dated: list[tuple[int, StoredEntry]] = [
         *((row[5], record_entry(row)) for row in visible_records(out.n_records, series)),
@@ -174,6 +176,6 @@ def _visible(out: Rows, series: Series, now_ms: int) -> list[StoredEntry]:
             (row[5], window_entry(row))
             for row in visible_window_rows(out.time_windows, series, now_ms)
         ),
-        *((row[7], aggregate_entry(row)) for row in aggregates.values()),
+        *((row[5], aggregate_entry(row)) for row in aggregates.values()),
     ]
     return [row for _, row in sorted(dated, key=lambda pair: pair[0])]

@@ -63,13 +63,13 @@ def _time(value: object, fallback: datetime) -> datetime | None:
     return found.replace(microsecond=found.microsecond // 1000 * 1000)
 
 
-def _entry(unit: UnitId, item: object, received: datetime, kept_seconds: float) -> UnitLog | None:
+def _entry(unit: UnitId, item: object, usual: datetime, expires: datetime) -> UnitLog | None:
     if not isinstance(item, dict):
         return None
     level, text = item.get("level"), item.get("text")
     if not isinstance(level, str) or not isinstance(text, str):
         return None
-    created = _time(item.get("create_datetime"), received)
+    created = _time(item.get("create_datetime"), usual)
     try:
         known = LogLevel(level.capitalize())
     except ValueError:
@@ -77,7 +77,7 @@ def _entry(unit: UnitId, item: object, received: datetime, kept_seconds: float) 
     if created is None:
         return None
     kept = storable_text(text)[:TEXT_CHARS_MAX]
-    return UnitLog(unit, known, kept, created, received + timedelta(seconds=kept_seconds))
+    return UnitLog(unit, known, kept, created, expires)
 
 
 def read_logs(
@@ -94,8 +94,9 @@ def read_logs(
     except (ValueError, RecursionError):
         raise Invalid("a log message must be JSON", Topic.JSON) from None
     items: Iterable[object] = document if isinstance(document, list) else [document]
+    expires = received + timedelta(seconds=kept_seconds)
     entries = [
-        _entry(unit, item, received + timedelta(seconds=index), kept_seconds)
+        _entry(unit, item, received + timedelta(seconds=index), expires)
         for index, item in enumerate(items)
     ]
     good = [entry for entry in entries if entry is not None]

@@ -139,7 +139,8 @@ async def _tell_refusals(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except Refused as refusal:
-        told: dict[str, Any] = {"leaf": type(refusal).__name__, "message": refusal.message}
+        leaf = next((name for name, leaf in LEAVES.items() if isinstance(refusal, leaf)), "")
+        told: dict[str, Any] = {"leaf": leaf, "message": refusal.message}
         if isinstance(refusal, Invalid):
             told["violations"] = refusal.violations
         return web.json_response(told, status=422)

@@ -11,8 +11,10 @@ import asyncio
 import contextlib
 import errno
 import json
+import os
 import secrets
 import socket
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +31,7 @@ HOST: Final = "127.0.0.1"
 HTTP_PORT: Final = 8555
 MQTT_PORT: Final = 1883
 FORGE_PORT: Final = 8929
+FACTS: Final = "demo.json"
 LOGIN: Final = "demo"
 STATE_SEND_SECONDS: Final = 10
 
@@ -50,7 +53,8 @@ async def demo(platform: Platform, data_dir: Path, *, once: bool, tell: Narrator
     Raises ``Unavailable`` with the reason when a step fails.
     """
     folder = data_dir / "demo"
-    facts = await asyncio.to_thread(_remembered, data_dir, folder)
+    (folder / "forge").mkdir(mode=0o700, parents=True, exist_ok=True)
+    facts = await asyncio.to_thread(_remembered, folder)
     forge = Forge(folder / "forge", HOST, facts.forge_port)
     await forge.start()
     try:
@@ -69,15 +73,17 @@ async def demo(platform: Platform, data_dir: Path, *, once: bool, tell: Narrator
         )
         tell.step(f"The platform starts; all its state is in {data_dir}")
         async with platform.serve(options) as running, rest_client(running.api_url) as api:
+            await asyncio.to_thread(_remember, folder, facts)
             tell.fact(f"{running.base_url} answers, MQTT on port {running.mqtt_port}")
             journey = Journey(forge, api, folder / "device", facts.login, facts.password, tell)
-            unit = await journey.run()
-            tell.closing(
-                f"Done in {tell.seconds:.1f} s: a push reached a device, and it updated itself.",
-                {} if once else _what_next(running, facts, unit["uuid"]),
-            )
-            if not once:
-                await asyncio.Event().wait()
+            async with journey.walked() as unit:
+                tell.closing(
+                    f"Done in {tell.seconds:.1f} s: a push reached a device, and it updated "
+                    "itself.",
+                    {} if once else _what_next(running, facts, unit["uuid"]),
+                )
+                if not once:
+                    await asyncio.Event().wait()
     finally:
         await forge.stop()
 
@@ -90,31 +96,37 @@ def _what_next(running: Running, facts: DemoFacts, unit: str) -> dict[str, str]:
         "login": f"{facts.login}   password {facts.password}",
         "unit": unit,
         "try": f"curl {running.api_url}/units/{unit}",
-        "your own": "pepeunit serve",
+        "your own": f"{Path(sys.argv[0])} serve",
         "stop": "Ctrl-C",
     }
 
 
-def _remembered(data_dir: Path, folder: Path) -> DemoFacts:
-    """The facts of the last demo with ports that are free now, stored for the next."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "forge").mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / "demo.json"
+def _remembered(folder: Path) -> DemoFacts:
+    """The facts of the last demo, with ports that are free now. What is set by ``PU_HTTP_PORT``
+    and ``PU_MQTT_PORT`` goes before what was."""
     known = {}
     with contextlib.suppress(OSError, ValueError):
-        known = json.loads(path.read_text())
-    facts = DemoFacts(
+        known = json.loads((folder / FACTS).read_text())
+
+    def port(name: str, usual: int) -> int:
+        chosen = os.environ.get(f"PU_{name}".upper(), "")
+        return _free_port(int(chosen) if chosen.isdigit() else known.get(name, usual))
+
+    return DemoFacts(
         login=known.get("login", LOGIN),
         password=known.get("password") or secrets.token_urlsafe(12),
-        http_port=_free_port(known.get("http_port", HTTP_PORT)),
-        mqtt_port=_free_port(known.get("mqtt_port", MQTT_PORT)),
-        forge_port=_free_port(known.get("forge_port", FORGE_PORT)),
+        http_port=port("http_port", HTTP_PORT),
+        mqtt_port=port("mqtt_port", MQTT_PORT),
+        forge_port=port("forge_port", FORGE_PORT),
     )
-    fresh = folder / "demo.json.new"
+
+
+def _remember(folder: Path, facts: DemoFacts) -> None:
+    """For the next demo, once no other has the directory."""
+    fresh = folder / f"{FACTS}.new"
     fresh.touch(mode=0o600)
     fresh.write_text(json.dumps(asdict(facts), indent=2))
-    fresh.replace(path)
-    return facts
+    fresh.replace(folder / FACTS)
 
 
 def _free_port(wanted: int) -> int:

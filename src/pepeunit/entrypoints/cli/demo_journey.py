@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -51,9 +52,10 @@ class Journey:
     def project(self) -> str:
         return f"demo/{self.name}"
 
-    async def run(self) -> Row:
-        """Walk it from end to end; the unit as it is then. Raises ``Unavailable`` naming the step
-        that failed, with the reason."""
+    @asynccontextmanager
+    async def walked(self) -> AsyncIterator[Row]:
+        """Walk it from end to end; the unit as it is then. The device runs on meanwhile. Raises
+        ``Unavailable`` naming the step that failed, with the reason."""
         first = await self._first_version()
         await self._sign_in()
         registry = await self._register()
@@ -70,7 +72,7 @@ class Journey:
             newest = await self._push(registry, device)
             await self._updated(unit, device, newest)
             await self._newest_value(unit)
-        return await self._unit(unit)
+            yield await self._unit(unit)
 
     async def _first_version(self) -> str:
         """The newest tag's commit; one is pushed when there is none."""

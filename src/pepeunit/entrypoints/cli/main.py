@@ -112,7 +112,7 @@ def parser(version: str) -> argparse.ArgumentParser:
         "--once", action="store_true", help="end after the last step instead of staying up"
     )
     add(commands, "migrate", _migrate, "bring the stores to this version's schema")
-    add(commands, "config", _config, "print the settings in effect, secrets masked")
+    add(commands, "config", _config, "print the settings as this shell gives them, secrets masked")
     add_operations(lambda name, obey, text: add(commands, name, obey, text))
     pipe = commands.add_parser("pipe", help="check a pipe's config, and try it on recorded data")
     add_pipes(partial(add, pipe.add_subparsers(required=True, metavar="ACTION")))
@@ -160,7 +160,8 @@ def _announce(version: str, data_dir: Path, running: Running) -> None:
 
 async def _demo(platform: Platform, arguments: argparse.Namespace) -> int:
     data_dir = chosen_data_dir(arguments, "pepeunit-demo")
-    (data_dir / "demo").mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data_dir / "demo").mkdir(mode=0o700, exist_ok=True)
     logging.basicConfig(filename=data_dir / "demo" / "platform.log", level=logging.INFO)
     try:
         await demo(platform, data_dir, once=arguments.once, tell=Narrator())
@@ -285,7 +286,6 @@ def _explained(error: OSError) -> str:
         errno.EADDRINUSE: "choose another port with --http-port or --mqtt-port",
         errno.EACCES: "ports below 1024 and foreign folders need more rights: choose others",
         errno.EADDRNOTAVAIL: "choose an address of this machine with --host",
-        errno.ENOENT: "it is missing: install it, or choose another --data-dir",
         errno.ENOSPC: "the disk is full: make room, or choose another --data-dir",
         errno.EROFS: "the disk cannot be written: choose another --data-dir",
     }.get(error.errno or 0, "")

@@ -39,8 +39,9 @@ def add_pipes(add: Add) -> None:
 
 async def _check(_: Platform, arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
+    content = _given(file)
     try:
-        document = read_pipe_document(file.read_bytes())
+        document = read_pipe_document(content)
         found = violations(document.root, every=arguments.all)
     except Invalid as refusal:
         print(f"{file}: {refusal.message}")
@@ -54,7 +55,12 @@ async def _check(_: Platform, arguments: argparse.Namespace) -> int:
 
 
 async def _replay(_: Platform, arguments: argparse.Namespace) -> int:
-    for entry in read_streams(arguments.file.read_bytes()):
+    content = _given(arguments.file)
+    try:
+        entries = read_streams(content)
+    except Invalid as refusal:
+        raise _about(arguments.file, refusal) from None
+    for entry in entries:
         print(dump_replayed(entry, replay(entry.stream)))
     return VALID
 
@@ -65,10 +71,13 @@ async def _backtest(_: Platform, arguments: argparse.Namespace) -> int:
     if not RemoteAccounts(data_dir).is_there():
         raise Unavailable("the platform", f"does not run in {data_dir}: start it with serve")
     try:
-        config = arguments.file.read_text("utf-8-sig")
+        config = _given(arguments.file).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Invalid(f"{arguments.file} is not UTF-8", Topic.PIPE) from None
-    told = await backtest_running(data_dir, arguments.node, config)
+    try:
+        told = await backtest_running(data_dir, arguments.node, config)
+    except Invalid as refusal:
+        raise _about(arguments.file, refusal) from None
     print(f"{told['read']} rows of {told['source']}{_between(told['first_ms'], told['last_ms'])}")
     if not told["is_exact"]:
         print("  their values are not what the device sent: the pipe changed them")
@@ -78,6 +87,19 @@ async def _backtest(_: Platform, arguments: argparse.Namespace) -> int:
             print(f"  dropped  {count} {reason}")
     print(f"{told['rows']} rows of {told['policy']} would be there now")
     return VALID
+
+
+def _given(file: Path) -> bytes:
+    """Raises ``Invalid`` when the user named what cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Invalid([(str(file), error.strerror or str(error))], Topic.PIPE) from None
+
+
+def _about(file: Path, refusal: Invalid) -> Invalid:
+    told = [(f"{file}: {path}" if path else str(file), text) for path, text in refusal.violations]
+    return Invalid(told, Topic.PIPE)
 
 
 def _between(first_ms: int | None, last_ms: int | None) -> str:

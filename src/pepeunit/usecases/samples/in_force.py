@@ -35,14 +35,12 @@ def gone(node: UUID) -> ControlRow:
 class Running:
     """A node under its setting. ``is_resolved`` once its config was looked at."""
 
-    __slots__ = ("due_ms", "is_resolved", "memory", "received", "setting")
+    __slots__ = ("due_ms", "is_resolved", "memory", "setting")
 
     def __init__(self, setting: ControlRow, memory: NodeMemory) -> None:
         self.setting = setting
         self.memory = memory
         self.is_resolved = setting[1] is None
-        self.received = 0
-        """Messages since counting began."""
         self.due_ms = NOT_DUE
         """When it is next looked at for windows that ended."""
 

@@ -185,5 +185,5 @@ class Ingest:
         if running is None:
             return dict.fromkeys(("accepted", *REASONS), 0)
         dropped = running.memory.dropped or [0] * len(REASONS)
-        accepted = running.received - sum(dropped)
+        accepted = running.memory.received - sum(dropped)
         return {"accepted": accepted, **dict(zip(REASONS, dropped, strict=True))}

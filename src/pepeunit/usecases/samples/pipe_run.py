@@ -191,7 +191,7 @@ class PipeRun:
             if pipe is None and (running.is_resolved or not (pipe := in_force.resolve(running))):
                 counters.ignored += len(payloads)
                 continue
-            running.received += len(payloads)
+            memory.received += len(payloads)
             dirty.add(running)
             column = columns.get(pipe)
             if column is None:
