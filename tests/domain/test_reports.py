@@ -180,6 +180,7 @@ def test_entries_without_a_time_stand_a_second_apart_in_their_order() -> None:
     times = [entry.create_datetime for entry in entries]
     assert times == [NOW + timedelta(seconds=index) for index in range(3)]
     assert len({entry.uuid for entry in entries}) == 3
+    assert len({entry.expiration_datetime for entry in entries}) == 1
 
 
 def test_times_have_millisecond_precision_wherever_they_come_from() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
+import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.journeys.conftest import PEPEUNIT, environment, pepeunit
@@ -42,8 +46,19 @@ def working_below(folder: Path) -> list[str]:
     return found
 
 
+@contextlib.contextmanager
+def masked(mask: int) -> Iterator[None]:
+    """What new files may not have: 002 is what many shells begin with."""
+    usual = os.umask(mask)
+    yield
+    os.umask(usual)
+
+
 def test_the_demo_walks_every_step_and_can_be_repeated(tmp_path: Path) -> None:
-    first = pepeunit("demo", "--once", "--data-dir", str(tmp_path))
+    tmp_path /= "made by it"
+    with masked(0o002):
+        first = pepeunit("demo", "--once", "--data-dir", str(tmp_path))
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
     assert first.returncode == 0, first.stdout + first.stderr
     begun = 0
     for step in STEPS:
@@ -93,6 +108,7 @@ def seconds_until_nothing_works_below(folder: Path) -> float:
 
 def test_it_stays_up_for_a_person_until_ctrl_c(tmp_path: Path) -> None:
     process, printed = until_it_prints("Ctrl-C", tmp_path)
+    assert any("main.py" in program for program in working_below(tmp_path)), "the device is gone"
     assert re.search(r"login +demo +password \S+", printed), printed
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=5)

@@ -94,6 +94,35 @@ def test_a_taken_port_is_named_with_the_option_to_change_it(served: Served) -> N
         assert ended.returncode == 3
         assert option in ended.stderr
         assert "Traceback" not in ended.stderr
+    facts = served.data_dir / "instance.json"
+    assert not facts.exists(), "devices would be sent to the refused port for ever"
+    served.start()
+    assert json.loads(facts.read_text())["PU_DOMAIN"] == f"127.0.0.1:{served.http_port}"
+
+
+def test_an_address_that_is_not_this_machines_is_told(served: Served) -> None:
+    at = ("serve", "--data-dir", str(served.data_dir), "--host")
+    ended = pepeunit(*at, "192.0.2.1")
+    assert (ended.returncode, "--host" in ended.stderr) == (3, True), ended.stderr
+    ended = pepeunit(*at, "localhost")
+    assert (ended.returncode, "PU_HTTP_HOST: an IP address" in ended.stderr) == (2, True)
+
+
+def test_accounts_of_a_mistyped_directory_are_not_made(tmp_path: Path) -> None:
+    for action in (("list",), ("create", "robin")):
+        ended = pepeunit("user", *action, "--data-dir", str(tmp_path / "typo"))
+        assert (ended.returncode, "holds no installation" in ended.stderr) == (3, True)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_doctor_tells_lost_keys(tmp_path: Path) -> None:
+    ended = pepeunit("doctor", "--data-dir", str(tmp_path))
+    assert (ended.returncode, "holds no installation" in ended.stdout) == (0, True)
+    (tmp_path / "postgres").mkdir()
+    ended = pepeunit("doctor", "--data-dir", str(tmp_path))
+    assert ended.returncode == 1
+    assert "keys.json is missing" in ended.stdout
+    assert "restore it from a backup" in ended.stdout
 
 
 def test_a_data_directory_has_one_user_at_a_time(served: Served) -> None:
@@ -186,5 +215,8 @@ def test_config_and_migrate_tell_what_is_in_effect(served: Served) -> None:
     assert "revision" in migrated.stdout
     shown = pepeunit("config", *at, PU_DOMAIN="iot.example", PU_SECRET_KEY="c2VjcmV0" * 6)
     assert shown.returncode == 0, shown.stderr
-    assert "iot.example" in shown.stdout
+    assert "PU_DOMAIN=iot.example  # set" in shown.stdout
+    assert f"PU_DATA_DIR={served.data_dir}" in shown.stdout
+    for line in shown.stdout.splitlines():
+        assert not re.search(r"=(None|True|False|\(\)|frozenset)", line), line
     assert "c2VjcmV0" not in shown.stdout
