@@ -80,6 +80,13 @@ def test_a_failed_step_ends_it_with_the_reason(tmp_path: Path) -> None:
     assert working_below(tmp_path) == []
 
 
+def test_a_port_that_is_none_is_told(tmp_path: Path) -> None:
+    for wrong in ("99999", "http"):
+        ended = pepeunit("demo", "--once", "--data-dir", str(tmp_path), PU_HTTP_PORT=wrong)
+        assert ended.returncode == 2, ended.stdout + ended.stderr
+        assert f"PU_HTTP_PORT: '{wrong}' is not a port" in ended.stderr
+
+
 def until_it_prints(text: str, data_dir: Path) -> tuple[subprocess.Popen[str], str]:
     """A started demo and its output so far."""
     process = subprocess.Popen(

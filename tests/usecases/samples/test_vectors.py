@@ -11,7 +11,7 @@ import pytest
 from pepeunit.adapters.memory.database import MemoryDatabase
 from pepeunit.adapters.memory.series import MemorySeries
 from pepeunit.ports.series_reader import SeriesQuery
-from tests.domain.pipes.making import STREAMS
+from tests.domain.pipes.making import STREAMS, close
 from tests.usecases.samples.site import EPOCH, Site
 
 ONE = "one"
@@ -73,13 +73,7 @@ async def _check(site: Site, name: str, expected: Mapping[str, Any]) -> None:
             assert abs(received - value["t"]) <= 1
     if "rows" in expected:
         found = await _visible(site, name)
-        assert len(found) == len(expected["rows"])
-        for row, wanted in zip(found, expected["rows"], strict=True):
-            for key, value in wanted.items():
-                got = row[key]
-                assert got == (
-                    pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
-                ), key
+        assert close(found, expected["rows"]), found
 
 
 async def _visible(site: Site, name: str) -> list[dict[str, Any]]:

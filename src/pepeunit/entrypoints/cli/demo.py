@@ -7,6 +7,7 @@ that the next demo goes on where this one ended.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import errno
@@ -20,10 +21,11 @@ from typing import Final
 
 from attrs import asdict, field, frozen
 
-from pepeunit.domain.errors import Unavailable
+from pepeunit.domain.errors import Invalid, Topic, Unavailable
 from pepeunit.entrypoints.cli.demo_journey import Journey
 from pepeunit.entrypoints.cli.forge import Forge
 from pepeunit.entrypoints.cli.narrator import Narrator
+from pepeunit.entrypoints.cli.operations import port
 from pepeunit.entrypoints.cli.platform import Platform, Running, ServeOptions
 from pepeunit.entrypoints.cli.rest_client import rest_client
 
@@ -103,21 +105,24 @@ def _what_next(running: Running, facts: DemoFacts, unit: str) -> dict[str, str]:
 
 def _remembered(folder: Path) -> DemoFacts:
     """The facts of the last demo, with ports that are free now. What is set by ``PU_HTTP_PORT``
-    and ``PU_MQTT_PORT`` goes before what was."""
+    and ``PU_MQTT_PORT`` goes before what was; raises ``Invalid`` when that is no port."""
     known = {}
     with contextlib.suppress(OSError, ValueError):
         known = json.loads((folder / FACTS).read_text())
 
-    def port(name: str, usual: int) -> int:
-        chosen = os.environ.get(f"PU_{name}".upper(), "")
-        return _free_port(int(chosen) if chosen.isdigit() else known.get(name, usual))
+    def wanted(name: str, usual: int) -> int:
+        chosen = os.environ.get(setting := f"PU_{name}".upper())
+        try:
+            return _free_port(port(chosen) if chosen else known.get(name, usual))
+        except argparse.ArgumentTypeError as refusal:
+            raise Invalid([(setting, str(refusal))], Topic.PLATFORM) from None
 
     return DemoFacts(
         login=known.get("login", LOGIN),
         password=known.get("password") or secrets.token_urlsafe(12),
-        http_port=port("http_port", HTTP_PORT),
-        mqtt_port=port("mqtt_port", MQTT_PORT),
-        forge_port=port("forge_port", FORGE_PORT),
+        http_port=wanted("http_port", HTTP_PORT),
+        mqtt_port=wanted("mqtt_port", MQTT_PORT),
+        forge_port=wanted("forge_port", FORGE_PORT),
     )
 
 
@@ -131,11 +136,11 @@ def _remember(folder: Path, facts: DemoFacts) -> None:
 
 def _free_port(wanted: int) -> int:
     """The wanted port when nobody listens there, else one that the system picks."""
-    for port in (wanted, 0):
+    for tried in (wanted, 0):
         with contextlib.closing(socket.socket()) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, port))
+                probe.bind((HOST, tried))
             except OSError as error:
                 if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                     raise

@@ -28,7 +28,7 @@ from pepeunit.domain.users.user import UserRole
 from pepeunit.entrypoints.cli.control import RemoteAccounts
 from pepeunit.entrypoints.cli.demo import demo
 from pepeunit.entrypoints.cli.narrator import Narrator
-from pepeunit.entrypoints.cli.operations import add_operations, chosen_data_dir
+from pepeunit.entrypoints.cli.operations import add_operations, chosen_data_dir, port
 from pepeunit.entrypoints.cli.pipeline import TEXT, pipeline
 from pepeunit.entrypoints.cli.pipes import add_pipes
 from pepeunit.entrypoints.cli.platform import (
@@ -45,7 +45,6 @@ WRONG_INPUT: Final = 2
 UNAVAILABLE: Final = 3
 INTERRUPTED: Final = 130
 STOP_SECONDS_MAX: Final = 9.5
-PORT_MAX: Final = 65535
 
 CHANGES: Final = {
     AccountChange.PROMOTE: "make an account an administrator",
@@ -104,8 +103,8 @@ def parser(version: str) -> argparse.ArgumentParser:
 
     serve = add(commands, "serve", _serve, "run the whole platform in this process", DONE)
     serve.add_argument("--host", metavar="H", help="address to listen on")
-    serve.add_argument("--http-port", type=_port, metavar="N")
-    serve.add_argument("--mqtt-port", type=_port, metavar="N")
+    serve.add_argument("--http-port", type=port, metavar="N")
+    serve.add_argument("--mqtt-port", type=port, metavar="N")
     add(commands, "pipeline", pipeline, TEXT, DONE)
     show = add(commands, "demo", _demo, "show a device's whole life on this machine", DONE)
     show.add_argument(
@@ -272,12 +271,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= PORT_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1..{PORT_MAX}")
-    return int(text)
 
 
 def _explained(error: OSError) -> str:

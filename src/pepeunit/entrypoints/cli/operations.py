@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from pepeunit.domain.errors import Invalid, Topic
 from pepeunit.entrypoints.cli.platform import Platform, ReferenceSecrets, Verdict
 
+PORT_MAX: Final = 65535
 SECRET_NAMES: Final = ("PU_SECRET_KEY", "PU_ENCRYPT_KEY", "PU_STATIC_SALT")
 FINDING_EXIT: Final = {Verdict.OK: 0, Verdict.WARN: 0, Verdict.FAIL: 1}
 
@@ -62,6 +63,12 @@ def chosen_data_dir(arguments: argparse.Namespace, name: str = "pepeunit") -> Pa
         return Path(folder).expanduser().absolute()
     shared = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(shared).expanduser().absolute() / name
+
+
+def port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1..{PORT_MAX}")
+    return int(text)
 
 
 async def _doctor(platform: Platform, arguments: argparse.Namespace) -> int:
